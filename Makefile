@@ -1,0 +1,76 @@
+# Everything a person or CI does with this tree. `make run` needs python3 (3.11 or newer) with venv, and make.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Another Python may be named: make run PYTHON=python3.12
+PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null \
+	&& echo $$candidate && break; done)
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+SOURCES := personalq accounts tasks realtime webhooks tests bench manage.py
+TOOL := $(BIN)/python -m personalq.embedded.tool_env
+# Arguments for pytest: make test ARGS="-k cancel -x"
+ARGS ?=
+
+.PHONY: help run test test-browser check lint types lock format clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make run           everything on this machine, http://127.0.0.1:8000 (PORT=8123 make run for another)'
+	@echo 'make test          all tests but those in a browser'
+	@echo 'make test-browser  the tests in Chromium'
+	@echo 'make check         what CI runs: format, lint, types, contracts, migrations, deploy checks, all tests'
+	@echo 'make format        format the code and mend what ruff can mend'
+	@echo 'make lock          pin requirements/*.in in requirements/*.txt, with hashes'
+	@echo 'make clean         remove the environment and caches; never your data in var/'
+
+# exec: Ctrl-C and SIGTERM must reach the program and not stop at a shell.
+run: $(VENV)/.run
+	@exec $(BIN)/python manage.py up
+
+test: $(VENV)/.dev
+	@exec $(BIN)/python -m pytest -m 'not browser' $(ARGS)
+
+test-browser: $(VENV)/.dev
+	@$(BIN)/python -m personalq.embedded.find_browser >/dev/null
+	@exec $(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+check: lint types test test-browser
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/lint-imports
+
+types: $(VENV)/.dev
+	$(TOOL) -- $(BIN)/python -m mypy
+	$(TOOL) -- $(BIN)/python manage.py makemigrations --check --dry-run
+	$(TOOL) --production -- $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+lock: $(VENV)/.dev
+	$(BIN)/uv pip compile --universal --generate-hashes -p 3.11 requirements/base.in -o requirements/base.txt
+	$(BIN)/uv pip compile --universal --generate-hashes -p 3.11 requirements/dev.in -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache var/test
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# Stamps: nothing is installed while the lock has not changed.
+$(VENV)/.run: requirements/base.txt | $(VENV)/.made
+	@echo 'Installing what the product needs …'
+	@$(PIP_INSTALL) -r requirements/base.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt | $(VENV)/.made
+	@echo 'Installing what the tests need …'
+	@$(PIP_INSTALL) -r requirements/dev.txt
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.made:
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 to 3.14 is needed: sudo apt install python3 python3-venv'; exit 1; }
+	@$(PYTHON) personalq/embedded/make_venv.py $(VENV)
+	@touch $@

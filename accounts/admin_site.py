@@ -1,0 +1,41 @@
+"""The admin, entered through our own sign-in page and its limits."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+
+_View = Callable[..., HttpResponseBase]
+
+
+class OperatorSite(AdminSite):
+    """Strangers are sent to sign in; who is signed in and no operator gets 403 instead of a second form."""
+
+    site_header = "Personal-Q"
+    site_title = "Personal-Q"
+    index_title = "Operation"
+
+    def admin_view(self, view: _View, cacheable: bool = False) -> _View:  # noqa: FBT001, FBT002 - Django's signature
+        guarded = super().admin_view(view, cacheable)
+
+        @wraps(guarded)
+        def enter(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            if not self.has_permission(request):
+                raise PermissionDenied
+            return guarded(request, *args, **kwargs)
+
+        return enter
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Django's own form has no limits, so it is never shown: the sign-in page judges `next` and goes on."""
+        if request.user.is_authenticated and not self.has_permission(request):
+            raise PermissionDenied
+        return redirect_to_login(request.GET.get("next") or reverse("admin:index", current_app=self.name))

@@ -1,0 +1,26 @@
+"""The one ASGI entry: HTTP goes to Django, `/ws/` to the event sockets."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "personalq.settings")
+
+from channels.routing import ProtocolTypeRouter  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.core.asgi import get_asgi_application  # noqa: E402
+
+# Django must be set up before anything that imports models.
+django_application = get_asgi_application()
+
+from personalq.lib.asgi import BodyLimit  # noqa: E402
+from realtime.routing import websocket_application  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": BodyLimit(
+            django_application,
+            limits=settings.PERSONALQ_BODY_LIMITS,
+            default_limit=settings.PERSONALQ_BODY_LIMIT_DEFAULT,
+        ),
+        "websocket": websocket_application,
+    }
+)

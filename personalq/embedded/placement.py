@@ -1,0 +1,90 @@
+"""Puts PostgreSQL's data and sockets where its account can reach them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from personalq.embedded.layout import Layout
+from personalq.embedded.private_files import make_private_directory, refuse_squatter
+from personalq.embedded.service_account import ServiceAccount
+
+ELSEWHERE = Path("/var/lib/personalq-embedded")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where PostgreSQL really lives; `data` may be the target of a link in the layout."""
+
+    data: Path
+    binaries: Path
+
+
+def prepare_run_dir(layout: Layout, account: ServiceAccount) -> None:
+    """Make the socket directory, for its owner only. Raises: EmbeddedError if somebody else made it."""
+    run_dir = layout.run_dir
+    make_private_directory(run_dir)
+    if not run_dir.is_relative_to(layout.root):
+        refuse_squatter(run_dir, {os.getuid(), layout.owner_id, account.user or 0})
+    if account.user is not None:
+        os.chown(run_dir, account.user, account.group or -1)
+
+
+def place_postgres(layout: Layout, account: ServiceAccount, binaries: Path) -> Placement:
+    """Decide where the data and the programs are, moving out what the account cannot reach."""
+    data = layout.postgres_data
+    if account.user is None:
+        return Placement(data, binaries)
+    if layout.root.stat().st_uid == 0:
+        # Let the account through; everything inside keeps its own lock.
+        layout.root.chmod(0o711)
+    if not account.can_enter(binaries):
+        binaries = _copy_binaries(layout, binaries)
+    if data.is_symlink() or not account.can_enter(layout.root):
+        data = _place_elsewhere(layout, account)
+    return Placement(data, binaries)
+
+
+def _elsewhere(layout: Layout) -> Path:
+    return ELSEWHERE / layout.digest
+
+
+def _place_elsewhere(layout: Layout, account: ServiceAccount) -> Path:
+    base = _elsewhere(layout)
+    for name in ("data", "run"):
+        make_private_directory(base / name)
+        os.chown(base / name, account.user or -1, account.group or -1)
+    base.chmod(0o711)
+    if layout.run_dir.is_relative_to(layout.root):
+        _replace_with_link(layout.run_dir, base / "run")
+    _replace_with_link(layout.postgres_data, base / "data" / "postgres")
+    return base / "data" / "postgres"
+
+
+def _replace_with_link(link: Path, target: Path) -> None:
+    if link.is_symlink():
+        link.unlink()
+    elif link.is_dir():
+        # Only the sockets of servers that no longer run can be in it.
+        shutil.rmtree(link)
+    link.symlink_to(target)
+
+
+def _copy_binaries(layout: Layout, binaries: Path) -> Path:
+    """Copy the whole installation: PostgreSQL finds its parts and libraries relative to itself."""
+    target = _elsewhere(layout) / "programs"
+    installation, package = binaries.parent, binaries.parent.parent
+    libraries = package.with_name(package.name + ".libs")
+    copied = target / package.name / installation.name / binaries.name
+    marker = target / "copied-from"
+    version = f"{binaries} {(binaries / 'postgres').stat().st_mtime_ns}"
+    if marker.exists() and marker.read_text() == version:
+        return copied
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(installation, copied.parent, ignore=shutil.ignore_patterns("include"))
+    if libraries.is_dir():
+        shutil.copytree(libraries, target / libraries.name)
+    marker.write_text(version)
+    return copied

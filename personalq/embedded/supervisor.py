@@ -1,0 +1,162 @@
+"""Starts everything in order, watches it, and stops everything in order."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+
+from personalq.embedded import product
+from personalq.embedded.children import Children, quote_log
+from personalq.embedded.console import say
+from personalq.embedded.errors import ChildFailed, EmbeddedError, StopRequested
+from personalq.embedded.layout import REPOSITORY, Layout
+from personalq.embedded.lock import InstanceLock
+from personalq.embedded.private_files import open_log
+from personalq.embedded.product import Address
+from personalq.embedded.reaper import Reaper
+from personalq.embedded.servers import start_servers
+from personalq.embedded.waiting import StopSignals
+
+READY_SECONDS = 60.0
+MIGRATE_SECONDS = 600.0
+OPERATOR_SECONDS = 30.0
+WATCH_SECONDS = 0.5
+LOG_CHECK_ROUNDS = 120
+
+
+class Supervisor:
+    """One run of the product. The caller holds `lock` and has installed `signals`."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        address: Address,
+        lock: InstanceLock,
+        signals: StopSignals,
+        environment: Mapping[str, str],
+        *,
+        own_servers: bool,
+    ) -> None:
+        self._layout = layout
+        self._address = address
+        self._lock = lock
+        self._signals = signals
+        self._environment = environment
+        self._own_servers = own_servers
+        self._parent = os.getppid()
+        self._reaper = Reaper(held_descriptors=[lock.descriptor])
+        self._children = Children(layout, self._reaper, signals.pause)
+
+    def run(self) -> int:
+        """Run until somebody asks to stop (returns 0) or something needed ends (returns 1)."""
+        try:
+            self._start()
+            while True:
+                self._watch()
+        except StopRequested as request:
+            say(f"\nStopping ({request}) …")
+            return 0
+        except EmbeddedError as error:
+            say(f"\n{error}")
+            say("Stopping everything …")
+            return 1
+        finally:
+            self._stop()
+
+    def _start(self) -> None:
+        if not self._own_servers:
+            say("Starting PostgreSQL and Valkey …")
+            start_servers(
+                self._layout, self._children, environment=self._environment, pause=self._signals.pause
+            )
+        say("Bringing the database up to date …")
+        self._children.run(
+            product.manage("migrate", self._environment, "migrate", "--no-input"), MIGRATE_SECONDS
+        )
+        operator = self._begin_first_operator()
+        say("Starting web, worker and beat …")
+        web = self._children.start(product.web(self._address, self._environment))
+        worker = self._children.start(product.worker(self._environment))
+        beat = self._children.start(product.beat(self._environment))
+        try:
+            self._children.wait_ready(web, lambda: product.is_healthy(self._address), READY_SECONDS)
+            for child in (worker, beat):
+                self._children.wait_ready(child, child.has_announced_ready, READY_SECONDS)
+        except EmbeddedError:
+            # A password that was made must be shown even if this start fails: nobody will ever know it again.
+            say(self._read_first_operator(operator))
+            raise
+        self._greet(self._read_first_operator(operator))
+
+    def _begin_first_operator(self) -> subprocess.Popen[str]:
+        """Run beside the start of the web process. Its answer may hold a password: a pipe, never a log."""
+        log = open_log(self._layout.log_file("first-operator"))
+        spec = product.manage("first-operator", self._environment, "ensure_first_operator")
+        try:
+            return subprocess.Popen(
+                list(spec.command),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=spec.directory,
+                env=dict(spec.environment),
+                text=True,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+
+    def _read_first_operator(self, process: subprocess.Popen[str]) -> str:
+        try:
+            answer, _ = process.communicate(timeout=OPERATOR_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            answer, _ = process.communicate()
+        if process.returncode != 0:
+            log = self._layout.log_file("first-operator")
+            raise ChildFailed(f"The first operator could not be made. {quote_log(log)}", log)
+        return answer.strip()
+
+    def _greet(self, sign_in: str) -> None:
+        say(f"\nPersonal-Q is running at {self._address.url}\n")
+        say(sign_in)
+        if not self._address.is_loopback:
+            say(
+                "\nWarning: this listens beyond this machine without TLS. Passwords and tokens can be read "
+                "on the way; put a TLS proxy in front (docs/operations.md)."
+            )
+        say(f"\nLogs: {self._layout.logs}\nStop with Ctrl-C.")
+
+    def _watch(self) -> None:
+        for _ in range(LOG_CHECK_ROUNDS):
+            self._signals.pause(WATCH_SECONDS)
+            self._notice_orphaned()
+            # When a server dies its clients fall over it: the first to have been started is the cause.
+            ended = self._children.find_ended()
+            if ended is not None:
+                raise ended.explain_end()
+        self._children.keep_logs_small()
+
+    def _notice_orphaned(self) -> None:
+        """`make` killed by force cannot take us along, and nobody would know that we still run."""
+        if "MAKELEVEL" in os.environ and os.getppid() != self._parent:
+            self._signals.ask("make is gone")
+
+    def _stop(self) -> None:
+        self._lock.announce_stop()
+        self._children.stop_all()
+        self._reaper.release()
+        say("Stopped. Your data are kept in " + str(self._layout.root))
+
+
+def child_environment(layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of our Python children: ours, with the data directory spelt out."""
+    return {
+        **environment,
+        "PERSONALQ_VAR": str(layout.root),
+        "DJANGO_SETTINGS_MODULE": "personalq.settings",
+        "PYTHONUNBUFFERED": "1",
+        # Also for `python -m` when somebody started us from another directory.
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), environment.get("PYTHONPATH", "")])),
+    }

@@ -1,0 +1,238 @@
+"""Typed readers of the environment that name the variable and never show its value.
+
+``personalq.settings`` is the only caller: every other module reads ``django.conf.settings``.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from personalq.lib.rates import parse_rate
+
+SHORTEST_SECRET = 32
+FEWEST_DISTINCT_CHARACTERS = 8
+MAX_SECRET_FILE_BYTES = 64 * 1024
+LARGEST_SETTING = 10**9
+
+# Words that stand where a secret belongs: in examples, tutorials and in other people's repositories.
+_PLACEHOLDER = re.compile(
+    r"change[-_ ]?(?:me|this)|replace[-_ ]?(?:me|this|with)|place[-_ ]?holder|your[-_ ]|example"
+    r"|insert[-_ ]|django-insecure|secret[-_ ]?key|\bsecret\b|password|passw0rd|default|\bdummy\b"
+    r"|\btest(?:ing)?\b|\badmin\b|to[-_ ]?be[-_ ]?(?:set|generated)|letmein|qwerty|0123456789|abcdefgh",
+    re.IGNORECASE,
+)
+_COMMAND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_INTEGER = re.compile(r"[0-9]{1,15}")
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+
+
+def load_file(base_directory: Path) -> None:
+    """Read ``.env``, or the file that PERSONALQ_ENV_FILE names, below the real environment."""
+    named = text("PERSONALQ_ENV_FILE", "")
+    path = Path(named) if named else base_directory / ".env"
+    if path.is_file():
+        environ.Env.read_env(str(path), overwrite=False)
+    elif named:
+        raise ImproperlyConfigured("PERSONALQ_ENV_FILE names no file. Correct the path or unset it.")
+
+
+def text(name: str, default: str | None = None) -> str:
+    """The variable as it is, without white space around it."""
+    value = _raw(name)
+    if value is None:
+        if default is None:
+            raise ImproperlyConfigured(f"{name} is not set. Set it in the environment or in .env.")
+        return default
+    return value.strip()
+
+
+def boolean(name: str, *, default: bool) -> bool:
+    value = (_raw(name) or "").strip().lower()
+    if not value:
+        return default
+    if value not in _TRUE | _FALSE:
+        raise ImproperlyConfigured(f"{name} must be true or false.")
+    return value in _TRUE
+
+
+def positive_int(name: str, default: int, maximum: int = LARGEST_SETTING, *, minimum: int = 1) -> int:
+    """A whole number from ``minimum`` to ``maximum``."""
+    value = (_raw(name) or "").strip()
+    if not value:
+        return default
+    if not _INTEGER.fullmatch(value) or not minimum <= int(value) <= maximum:
+        raise ImproperlyConfigured(f"{name} must be a whole number from {minimum} to {maximum}.")
+    return int(value)
+
+
+def positive_float(name: str, default: float, maximum: float) -> float:
+    """A number above 0, at most ``maximum``."""
+    value = (_raw(name) or "").strip()
+    if not value:
+        return default
+    if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", value) or not 0 < float(value) <= maximum:
+        raise ImproperlyConfigured(f"{name} must be a number above 0 and at most {maximum}.")
+    return float(value)
+
+
+def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
+    """A list separated by commas; blanks around the items and empty items are dropped."""
+    value = _raw(name)
+    if value is None:
+        return list(default)
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = text(name, default) or default
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of: {', '.join(choices)}.")
+    return value
+
+
+def json_object(name: str) -> dict[str, Any]:
+    """A JSON object; unset or blank means an empty one."""
+    value = (_raw(name) or "").strip()
+    if not value:
+        return {}
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise ImproperlyConfigured(f"{name} must be a JSON object such as {{}}.")
+    return parsed
+
+
+def rate(name: str, default: str) -> str:
+    """A rate such as 10/m."""
+    value = text(name, default) or default
+    try:
+        parse_rate(value)
+    except ImproperlyConfigured as error:
+        raise ImproperlyConfigured(f"{name} is not a rate. {error}") from None
+    return value
+
+
+def commands(name: str) -> dict[str, list[str]]:
+    """The operator's allow-list of programs: name → argv, whose first word is an absolute path."""
+    return {command: _argv(name, command, value) for command, value in json_object(name).items()}
+
+
+def _argv(name: str, command: str, value: object) -> list[str]:
+    argv = [value] if isinstance(value, str) else value
+    if not isinstance(argv, list) or not all(isinstance(word, str) and "\0" not in word for word in argv):
+        argv = []
+    if not argv or not _COMMAND_NAME.fullmatch(command):
+        raise ImproperlyConfigured(
+            f"{name} must map names (letters, digits, dashes, underscores) to a path or a list of words."
+        )
+    if not Path(argv[0]).is_absolute():
+        raise ImproperlyConfigured(f"{name}: the program of {command!r} must be an absolute path.")
+    return argv
+
+
+def both_or_neither(first: str, second: str) -> bool:
+    """Whether both variables are set. One alone is an error."""
+    given = [bool((_raw(each) or "").strip()) for each in (first, second)]
+    if any(given) and not all(given):
+        raise ImproperlyConfigured(f"Set both {first} and {second} for servers of your own, or neither.")
+    return all(given)
+
+
+def redis_urls(name: str) -> tuple[str, str, str]:
+    """One Redis server as three logical databases: channel layer 0, cache 1, broker 2."""
+    url = urlsplit(text(name))
+    if url.scheme not in {"redis", "rediss", "unix"}:
+        raise ImproperlyConfigured(f"{name} must begin with redis://, rediss:// or unix://.")
+    if url.scheme == "unix":
+        return _redis_socket_urls(f"{url.netloc}{url.path}", dict(parse_qsl(url.query)))
+    if url.path not in {"", "/", "/0"}:
+        raise ImproperlyConfigured(f"{name} must not name a database: 0, 1 and 2 are used.")
+    addresses = [urlunsplit(url._replace(path=f"/{number}")) for number in range(3)]
+    return addresses[0], addresses[1], addresses[2]
+
+
+def _redis_socket_urls(path: str, options: dict[str, str]) -> tuple[str, str, str]:
+    queries = [urlencode({**options, "db": number}) for number in range(2)]
+    # kombu names the same socket in its own way.
+    broker = urlencode({**options, "virtual_host": 2})
+    return f"unix://{path}?{queries[0]}", f"unix://{path}?{queries[1]}", f"redis+socket://{path}?{broker}"
+
+
+def secret(name: str) -> str:
+    """A secret from the variable, or from the file that ``<name>_FILE`` names.
+
+    Raises:
+        ImproperlyConfigured: It is missing, set twice, blank, short, well known or too regular to be random.
+    """
+    value = optional_secret(name)
+    if value is None:
+        raise ImproperlyConfigured(f"{name} is not set. {_ADVICE}")
+    return value
+
+
+def optional_secret(name: str) -> str | None:
+    """As ``secret``, but unset means None. Set and bad is an error all the same."""
+    value = _secret_text(name)
+    if value is not None:
+        _refuse_weak(name, value)
+    return value
+
+
+def distinct(secrets: Mapping[str, str]) -> None:
+    """Refuse two names with one value: one leak would open two doors."""
+    seen: dict[str, str] = {}
+    for name, value in secrets.items():
+        if value in seen:
+            raise ImproperlyConfigured(f"{seen[value]} and {name} are equal. Give each its own random value.")
+        seen[value] = name
+
+
+_ADVICE = 'Generate one: python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+
+
+def _raw(name: str) -> str | None:
+    # django-environ would follow a value that begins with "$" to another variable; a secret may begin so.
+    value = environ.Env.ENVIRON.get(name)
+    return None if value is None else str(value)
+
+
+def _secret_text(name: str) -> str | None:
+    direct, file_name = _raw(name), _raw(f"{name}_FILE")
+    if direct is not None and file_name:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set. Keep one of them.")
+    if file_name:
+        return _read_secret_file(f"{name}_FILE", Path(file_name))
+    return None if direct is None else direct.strip()
+
+
+def _read_secret_file(name: str, path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(MAX_SECRET_FILE_BYTES).strip()
+    except (OSError, UnicodeDecodeError):
+        raise ImproperlyConfigured(f"{name} names a file that cannot be read as text.") from None
+
+
+def _refuse_weak(name: str, value: str) -> None:
+    if not value:
+        raise ImproperlyConfigured(f"{name} is blank. {_ADVICE}")
+    if len(value) < SHORTEST_SECRET:
+        raise ImproperlyConfigured(f"{name} is shorter than {SHORTEST_SECRET} characters. {_ADVICE}")
+    if _PLACEHOLDER.search(value):
+        raise ImproperlyConfigured(f"{name} is a placeholder or a well-known value. {_ADVICE}")
+    if len(set(value)) < FEWEST_DISTINCT_CHARACTERS or _is_repetition(value):
+        raise ImproperlyConfigured(f"{name} repeats itself and can be guessed. {_ADVICE}")
+
+
+def _is_repetition(value: str) -> bool:
+    # A text is a repetition of a shorter one exactly when it is found inside its own double, off the ends.
+    return value in (value + value)[1:-1]

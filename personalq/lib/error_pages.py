@@ -1,0 +1,42 @@
+"""Error pages for people. They must appear also when templates, sessions or the database do not work."""
+
+import logging
+
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.html import format_html
+
+from personalq.lib.errors import AppError
+from personalq.lib.request_ids import current_request_id
+
+TEMPLATE = "errors/error.html"
+
+_logger = logging.getLogger("personalq.errors")
+
+
+def error_page(error: AppError, request: HttpRequest) -> str:
+    """The page in the product's frame, or the bare one when the frame itself fails."""
+    request_id = getattr(request, "request_id", "") or current_request_id()
+    try:
+        return render_to_string(TEMPLATE, {"error": error, "request_id": request_id}, request)
+    except Exception:
+        # The frame shows the signed-in person and so needs the database, which may be what just failed.
+        _logger.exception("The error page could not be rendered in its frame")
+        return bare_error_page(error, request_id)
+
+
+def bare_error_page(error: AppError, request_id: str) -> str:
+    """A page that needs nothing but this module."""
+    return format_html(
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<title>{title} · Personal-Q</title>\n<link rel="stylesheet" href="/static/css/app.css">\n</head>\n'
+        '<body>\n<main class="error-page">\n<p class="error-status">{status}</p>\n<h1>{title}</h1>\n'
+        '<p>{detail}</p>\n<p><a href="/">Back to the overview</a></p>\n'
+        "<p><small>Request id: <code>{request_id}</code></small></p>\n"
+        "</main>\n</body>\n</html>\n",
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        request_id=request_id,
+    )

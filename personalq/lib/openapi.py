@@ -1,0 +1,104 @@
+"""How routes describe themselves in the OpenAPI document, for all apps.
+
+Views say with ``@extend_schema`` what they take and give. What every route shares is added here: the problem
+documents that it may answer with, and the ways to sign in.
+"""
+
+from typing import Any, ClassVar, Final
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import Direction, OpenApiResponse
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+
+from personalq.lib.problems import PROBLEM_TYPE
+
+PROBLEM_MEDIA_TYPE: Final = PROBLEM_TYPE.split(";", 1)[0]
+SECURITY_SCHEMES: Final = {
+    "accessToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An access token of POST /api/v1/auth/token.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "personalq-session",
+        "description": "The pages' session, for reading this API in a browser. Writing also needs X-CSRFToken.",
+    },
+}
+_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_SENTENCES: Final = {
+    400: "The body or a parameter cannot be accepted; `errors` names each field.",
+    401: "Not signed in.",
+    403: "Somebody else's, or not permitted.",
+    404: "There is nothing of this id.",
+    409: "It does not fit the present state; `code` says why.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
+    429: "Too many requests; wait for `Retry-After` seconds.",
+}
+
+
+class FieldProblem(serializers.Serializer[Any]):
+    """What is wrong with one field."""
+
+    field = serializers.CharField(help_text="Such as `prompt` or `items[3].name`; empty for the whole body.")
+    code = serializers.CharField(help_text="A stable word for programs.")
+    message = serializers.CharField(help_text="A sentence for people.")
+
+
+class Problem(serializers.Serializer[Any]):
+    """An error, after RFC 9457."""
+
+    type = serializers.CharField(help_text="`urn:personalq:problem:<code>`")
+    title = serializers.CharField(help_text="What went wrong; one fixed sentence for each kind of error.")
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="What to do about it.")
+    code = serializers.CharField(help_text="A stable word for programs; docs/api.md lists all.")
+    request_id = serializers.CharField(help_text="Tell it to the operator when you need help.")
+    errors = FieldProblem(many=True)
+
+
+class ProblemSchema(AutoSchema):
+    """Adds to each operation the problems that it may answer with.
+
+    A view declares a 409 itself, with ``@extend_schema(responses={..., **conflict("…")})``.
+    """
+
+    default_problems: ClassVar[tuple[int, ...]] = (400, 401, 403, 429)
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        if any(isinstance(permission, AllowAny) for permission in self.view.get_permissions()):
+            return []
+        return [{name: []} for name in SECURITY_SCHEMES]
+
+    def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
+        # There is no public place between what views declare and what is rendered.
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        for code in self._problem_statuses():
+            if str(code) not in bodies:
+                bodies[str(code)] = self._get_response_for_code(
+                    _problem(_SENTENCES[code]), str(code), (PROBLEM_MEDIA_TYPE,), direction
+                )
+        return dict(sorted(bodies.items()))
+
+    def _problem_statuses(self) -> tuple[int, ...]:
+        with_path = (404,) if "{" in self.path else ()
+        with_body = (413, 415) if self.method in _WITH_BODY else ()
+        return (*self.default_problems, *with_path, *with_body)
+
+
+def conflict(sentence: str) -> dict[tuple[int, str], OpenApiResponse]:
+    """A 409 for ``responses``; ``sentence`` says when."""
+    return {(409, PROBLEM_MEDIA_TYPE): _problem(sentence)}
+
+
+def no_content(sentence: str) -> dict[int, OpenApiResponse]:
+    """A 204 for ``responses``."""
+    return {204: OpenApiResponse(response=OpenApiTypes.NONE, description=sentence)}
+
+
+def _problem(sentence: str) -> OpenApiResponse:
+    return OpenApiResponse(response=Problem, description=sentence)

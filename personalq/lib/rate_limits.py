@@ -1,0 +1,163 @@
+"""How often somebody may do something: fixed windows counted by django-ratelimit in Redis.
+
+    limit(request, group="task-create", key=str(user.uuid), rate="PERSONALQ_RATE_TASK_CREATE")
+
+Keys are hashed before they reach Redis, whatever they are made of.
+"""
+
+import hashlib
+import logging
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.http import HttpRequest
+from django_ratelimit.core import get_usage
+from django_redis.exceptions import ConnectionInterrupted
+from redis.exceptions import RedisError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from personalq.lib.client_address import address_group, client_address
+from personalq.lib.errors import RateLimited, Unavailable
+from personalq.lib.rates import DEFAULT_RATES, Rate, parse_rate
+
+_CACHE_FAILURES = (RedisError, ConnectionInterrupted, OSError)
+
+_logger = logging.getLogger("personalq.rate_limits")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Where somebody stands in the present window."""
+
+    group: str
+    rate: Rate
+    used: int
+    seconds_left: int
+
+    @property
+    def is_exceeded(self) -> bool:
+        return self.used > self.rate.count
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """RateLimit-Policy and RateLimit in the form of draft-ietf-httpapi-ratelimit-headers-10."""
+        remaining = max(0, self.rate.count - self.used)
+        return {
+            "RateLimit-Policy": f'"{self.group}";q={self.rate.count};w={self.rate.seconds}',
+            "RateLimit": f'"{self.group}";r={remaining};t={self.seconds_left}',
+        }
+
+
+def limit(
+    request: HttpRequest | Request,
+    *,
+    group: str,
+    key: str,
+    rate: str,
+    fail_open: bool = True,
+) -> Usage | None:
+    """Count one use of ``group`` by ``key``.
+
+    Args:
+        request: The request, for django-ratelimit.
+        group: A name of letters and dashes, which clients see in headers.
+        key: Whom to count; any text, hashed here.
+        rate: "10/m", or the name of a setting such as PERSONALQ_RATE_TASK_CREATE.
+        fail_open: Whether to go on uncounted when Redis does not answer.
+
+    Returns:
+        The usage for headers; None when nothing could be counted.
+
+    Raises:
+        RateLimited: This use is one too many.
+        Unavailable: Redis does not answer and ``fail_open`` is off.
+    """
+    if not getattr(settings, "RATELIMIT_ENABLE", True):
+        return None
+    allowed = _rate_of(rate)
+    usage = _count(request, group, key, allowed)
+    if usage is None:
+        if not fail_open:
+            raise Unavailable
+        return None
+    if usage.is_exceeded:
+        raise RateLimited(retry_after_seconds=usage.seconds_left, headers=usage.headers)
+    return usage
+
+
+def limit_sign_in(request: HttpRequest | Request, username: str) -> None:
+    """Count one attempt to sign in, by name and address and by address alone.
+
+    Fails closed: passwords could be guessed without limit while Redis is away.
+    """
+    plain = request._request if isinstance(request, Request) else request  # noqa: SLF001 - DRF has no public name
+    address = address_group(client_address(plain))
+    by_name = f"{normalised_username(username)}\n{address}"
+    limit(plain, group="sign-in-address", key=address, rate="PERSONALQ_RATE_SIGN_IN_ADDRESS", fail_open=False)
+    limit(plain, group="sign-in-name", key=by_name, rate="PERSONALQ_RATE_SIGN_IN_NAME", fail_open=False)
+
+
+def normalised_username(username: str) -> str:
+    """One spelling for what may be one account: compatibility forms, case and outer blanks are levelled."""
+    return unicodedata.normalize("NFKC", username).strip().casefold()
+
+
+class RateLimitedView(APIView):
+    """An API view with limits per user, or per address for strangers.
+
+    ``rate_limits = {"POST": ("task-create", "PERSONALQ_RATE_TASK_CREATE")}``
+    """
+
+    rate_limits: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    _usage: Usage | None = None
+
+    def check_throttles(self, request: Request) -> None:
+        super().check_throttles(request)
+        wanted = self.rate_limits.get(request.method or "")
+        if wanted is not None:
+            group, rate = wanted
+            self._usage = limit(request, group=group, key=actor_key(request), rate=rate)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in self._usage.headers.items() if self._usage else ():
+            final.headers.setdefault(name, value)
+        return final
+
+
+def actor_key(request: Request) -> str:
+    """Whom a request counts for: the user, or the address of a stranger."""
+    user = request.user
+    if user.is_authenticated:
+        return f"user\n{user.pk}"
+    return f"address\n{address_group(client_address(request._request))}"  # noqa: SLF001
+
+
+def _rate_of(rate: str) -> Rate:
+    if rate.startswith("PERSONALQ_"):
+        return parse_rate(getattr(settings, rate, DEFAULT_RATES.get(rate, "")))
+    return parse_rate(rate)
+
+
+def _count(request: HttpRequest | Request, group: str, key: str, rate: Rate) -> Usage | None:
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    try:
+        usage = get_usage(
+            request,
+            group=group,
+            key=lambda _group, _request: digest,
+            rate=(rate.count, rate.seconds),
+            increment=True,
+        )
+    except _CACHE_FAILURES as failure:
+        _logger.error("Nothing is counted for %s: %s", group, type(failure).__name__)  # noqa: TRY400 - no URL in logs
+        return None
+    # A negative time left is how django-ratelimit says that the counter vanished between its two commands.
+    if usage is None or usage["time_left"] < 0:
+        return None
+    return Usage(group=group, rate=rate, used=usage["count"], seconds_left=max(1, usage["time_left"]))

@@ -1,0 +1,43 @@
+"""How rates are written, and which ones the product has."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.core.exceptions import ImproperlyConfigured
+
+# Each is a setting of the same name, and an environment variable that overrides it.
+DEFAULT_RATES: Mapping[str, str] = {
+    "PERSONALQ_RATE_SIGN_IN_NAME": "10/m",  # per user name and address
+    "PERSONALQ_RATE_SIGN_IN_ADDRESS": "30/m",  # per address, over all names
+    "PERSONALQ_RATE_TOKEN_REFRESH": "60/m",  # per address
+    "PERSONALQ_RATE_TASK_CREATE": "600/m",  # per user, as all below
+    "PERSONALQ_RATE_TASK_CHANGE": "1200/m",
+    "PERSONALQ_RATE_AGENT_CHANGE": "120/m",
+    "PERSONALQ_RATE_QUEUE_CHANGE": "120/m",
+    "PERSONALQ_RATE_SOCKET_CONNECT": "60/m",
+}
+
+_RATE = re.compile(r"([0-9]{1,9})/([0-9]{0,5})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most ``count`` in each window of ``seconds``."""
+
+    count: int
+    seconds: int
+
+
+def parse_rate(text: str) -> Rate:
+    """Read "10/m" or "100/5m".
+
+    Raises:
+        ImproperlyConfigured: It is something else.
+    """
+    match = _RATE.fullmatch(text.strip())
+    seconds = int(match[2] or 1) * _SECONDS[match[3]] if match else 0
+    if match is None or seconds == 0:
+        raise ImproperlyConfigured("A rate is written as 10/m, 100/5m, 1000/h or 1/s.")
+    return Rate(count=int(match[1]), seconds=seconds)

@@ -1,0 +1,99 @@
+"""Takes secrets out of text: those we know by value, and whatever looks like one.
+
+Every pattern takes time linear in the length of the text: no attempt scans again what another one scanned.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import quote
+
+REDACTED = "[redacted]"
+HIDDEN_PATH = "[path]"
+SHORTEST_KNOWN_SECRET = 8
+SHORTEST_PARTLY_SHOWN = 16
+SHOWN_CHARACTERS = 4
+
+_known: list[str] = []
+
+
+def register_secrets(*values: str | None) -> None:
+    """Remember values that must never be shown. Those below 8 characters would tear holes into words."""
+    for value in values:
+        if value and len(value) >= SHORTEST_KNOWN_SECRET:
+            _known.extend({value, quote(value, safe=""), json.dumps(value)[1:-1]} - set(_known))
+    # Longest first, so that a secret within another one does not leave the rest of it standing.
+    _known.sort(key=len, reverse=True)
+
+
+def redact(text: str, *, hide_paths: bool = False) -> str:
+    """``text`` without secrets; with ``hide_paths`` also without absolute file paths, for eyes outside."""
+    for value in _known:
+        text = text.replace(value, REDACTED)
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    return _FILE_PATH.sub(HIDDEN_PATH, text) if hide_paths else text
+
+
+def mask(secret: str) -> str:
+    """A hint by which an owner knows a secret again: its last 4 characters, of 16 and more."""
+    if len(secret) < SHORTEST_PARTLY_SHOWN:
+        return "****"
+    return f"****{secret[-SHOWN_CHARACTERS:]}"
+
+
+_KEY_WORDS = (
+    r"(?<![a-z])pass|pass(?:word|wd|phrase)|pwd|secret(?:[_-]?(?:access[_-]?)?key)?|"
+    r"(?:access|refresh|id|auth|session|csrf(?:middleware)?|xsrf|api|bot)?[_-]?token|"
+    r"(?:api|access|private|signing|encryption|session)[_-]?key|"
+    r"signature|credentials?|csrftoken|session[_-]?id|authorization|x-[a-z]{1,16}-(?:secret|key|token|signature)"
+)
+# A pair: in JSON, also in JSON within a string, in Python's repr, in a query string or in plain words. Its
+# value stands in escaped quotes, in double or single quotes, or ends where a word ends.
+_PAIR = re.compile(
+    rf"""(?ix)
+    ({_KEY_WORDS})
+    (\\{{0,8}}["']?\s{{0,4}}(?:=>|=|:|%3d)\s{{0,4}})
+    (?:
+        (\\++["'])[^"'\r\n\\]*+
+      | (")(?:[^"\\\r\n]++|\\.)*+          # in quotes
+      | (')(?:[^'\\\r\n]++|\\.)*+
+      | (?:(?:bearer|basic|token)\s{{1,4}})?[^\s"'&,;<>\\]++
+    )"""
+)
+# Without its end everything after the beginning goes: the key may have been cut.
+_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{1,40}-----(?:.*?-----END [A-Z0-9 ]{1,40}-----|.*)", re.DOTALL)
+# "basic understanding" is prose; credentials in base64 have a digit, a capital or a padding.
+_BASIC = re.compile(r"\b([Bb]asic|BASIC)(\s{1,4})(?=[a-z]{0,64}[A-Z0-9+/=])[A-Za-z0-9+/=]{8,}+")
+_HEADER_LINE = re.compile(
+    r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(\s{0,4}:\s{0,4})[^\s\"'][^\r\n\"']*+"
+)
+
+
+def _redact_pair(match: re.Match[str]) -> str:
+    opening = match[3] or match[4] or match[5] or ""
+    return f"{match[1]}{match[2]}{opening}{REDACTED}"
+
+
+_Replacement = str | Callable[[re.Match[str]], str]
+_RULES: tuple[tuple[re.Pattern[str], _Replacement], ...] = (
+    (_PEM, REDACTED),
+    (re.compile(r"(?<=://)[^\s/@\"'<>]*+@"), f"{REDACTED}@"),
+    (_HEADER_LINE, rf"\1\2{REDACTED}"),
+    (re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{4,}+\.[A-Za-z0-9_-]*+"), REDACTED),
+    (re.compile(r"(?i)\b(bearer)(\s{1,4})[A-Za-z0-9._~+/=-]{8,}+"), rf"\1\2{REDACTED}"),
+    (_BASIC, rf"\1\2{REDACTED}"),
+    (re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{8,}+"), REDACTED),
+    (re.compile(r"(?<![A-Za-z0-9])(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{8,}+"), REDACTED),
+    (re.compile(r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{16,}+|github_pat_[A-Za-z0-9_]{16,}+)"), REDACTED),
+    (re.compile(r"(?<![A-Za-z0-9])(?:glpat|xox[a-z]|xapp)-[A-Za-z0-9_-]{8,}+"), REDACTED),
+    (re.compile(r"(?<![A-Za-z0-9])A(?:KI|SI)A[A-Z0-9]{16}(?![A-Z0-9])"), REDACTED),
+    (re.compile(r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{30,}+"), REDACTED),
+    (re.compile(r"(?<![0-9])[0-9]{6,12}:[A-Za-z0-9_-]{30,}+"), REDACTED),
+    (re.compile(r"(?<![A-Za-z0-9])(?:pq|whsec)_[A-Za-z0-9_+/=-]{8,}+"), REDACTED),
+    (_PAIR, _redact_pair),
+)
+_FILE_PATH = re.compile(
+    r"(?<![\w/.:~%-])/(?!(?:api|ws|webhooks|agent-tools|mcp|static|admin)(?:/|\b))[\w.@+~-]++/[\w.@+~/-]*+"
+    r"|(?<![A-Za-z0-9])[A-Za-z]:\\[^\s\"'<>|]++"
+)

@@ -1,0 +1,259 @@
+"""Every setting of the product, read once from the environment (docs/operations.md explains each one)."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+import environ
+from django.urls import reverse_lazy
+
+from personalq.embedded.layout import Layout
+from personalq.lib import csp, env, logs, paths, rates, redaction
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env.load_file(BASE_DIR)
+
+# --- Who we are and what keeps us honest -------------------------------------------------
+DEBUG = env.boolean("DEBUG", default=False)
+SECRET_KEY = env.secret("SECRET_KEY")
+JWT_SIGNING_KEY = env.secret("JWT_SIGNING_KEY")
+env.distinct({"SECRET_KEY": SECRET_KEY, "JWT_SIGNING_KEY": JWT_SIGNING_KEY})
+redaction.register_secrets(SECRET_KEY, JWT_SIGNING_KEY)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+PERSONALQ_HTTPS = env.boolean("PERSONALQ_HTTPS", default=True)
+PERSONALQ_TRUSTED_PROXIES = env.words("PERSONALQ_TRUSTED_PROXIES")
+
+# --- What we are made of ------------------------------------------------------------------
+INSTALLED_APPS = [
+    "accounts.admin_config.OperatorAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "drf_spectacular",
+    "channels",
+    "csp",
+    "accounts",
+    "tasks",
+    "realtime",
+    "webhooks",
+]
+# The order is explained in personalq.lib.middleware and kept by personalq.E003 and E004.
+MIDDLEWARE = [
+    "personalq.lib.middleware.Edge",
+    "django.middleware.security.SecurityMiddleware",
+    "personalq.lib.middleware.MachinePaths",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "personalq.lib.csp.ContentPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "personalq.lib.middleware.ViewErrors",
+]
+ROOT_URLCONF = "personalq.urls"
+ASGI_APPLICATION = "personalq.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+APPEND_SLASH = False
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Where things are kept ------------------------------------------------------------------
+EMBEDDED = not env.both_or_neither("DATABASE_URL", "REDIS_URL")
+CONNECTION_OPTIONS = {
+    # Threads borrow a connection per piece of work and give it back, so many waiting tasks need few of them.
+    "pool": {"min_size": 0, "max_size": env.positive_int("PERSONALQ_DATABASE_CONNECTIONS", 8, 500), "timeout": 15},
+}
+if EMBEDDED:
+    layout = Layout.default()
+    DATABASES: dict[str, Any] = {
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": layout.database_name,
+            "USER": layout.database_user,
+            "HOST": str(layout.postgres_socket_dir),
+            "PORT": "5432",
+        }
+    }
+    REDIS_LAYER_URL, REDIS_CACHE_URL = layout.redis_url(0), layout.redis_url(1)
+    CELERY_BROKER_URL = layout.celery_broker_url(2)
+else:
+    DATABASES = {"default": environ.Env().db("DATABASE_URL")}
+    REDIS_LAYER_URL, REDIS_CACHE_URL, CELERY_BROKER_URL = env.redis_urls("REDIS_URL")
+DATABASES["default"].setdefault("OPTIONS", {}).update(CONNECTION_OPTIONS)
+
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_CACHE_URL,
+        "OPTIONS": {
+            # Pickle would let whoever writes to Redis run code here.
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            "SOCKET_CONNECT_TIMEOUT": 2,
+            "SOCKET_TIMEOUT": 2,
+        },
+    }
+}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {
+            # redis-py 8 gives up on a socket after 5 s, exactly as long as the layer waits for a message.
+            "hosts": [{"address": REDIS_LAYER_URL, "socket_timeout": 15}],
+            "capacity": 2000,
+        },
+    }
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+
+# --- Celery: a message is only a nudge, PostgreSQL is the queue of record -----------------------
+CELERY_TASK_DEFAULT_QUEUE = "personalq"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 15, "socket_connect_timeout": 2}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "tasks.jobs.sweep",
+        "schedule": timedelta(seconds=5),
+        # A tick that nobody took is worthless once the next one is there.
+        "options": {"expires": 5},
+    },
+    "prune": {"task": "accounts.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
+}
+
+# --- Work -----------------------------------------------------------------------------------
+PERSONALQ_COMMANDS = env.commands("PERSONALQ_COMMANDS")
+PERSONALQ_WORKER_SLOTS = env.positive_int("PERSONALQ_WORKER_SLOTS", 100, 10_000)
+PERSONALQ_LEASE_SECONDS = env.positive_int("PERSONALQ_LEASE_SECONDS", 30, 3600)
+PERSONALQ_WATCH_SECONDS = env.positive_float("PERSONALQ_WATCH_SECONDS", 0.5, 5)
+PERSONALQ_SHUTDOWN_SECONDS = env.positive_int("PERSONALQ_SHUTDOWN_SECONDS", 8, 3600)
+
+# --- Sign-in and sessions ---------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = reverse_lazy("sign-in")
+LOGIN_REDIRECT_URL = reverse_lazy("overview")
+LOGOUT_REDIRECT_URL = reverse_lazy("sign-in")
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 15},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+SESSION_COOKIE_NAME = "__Host-session" if PERSONALQ_HTTPS else "personalq-session"
+SESSION_COOKIE_SECURE = PERSONALQ_HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_COOKIE_NAME = "__Host-csrf" if PERSONALQ_HTTPS else "personalq-csrf"
+CSRF_COOKIE_SECURE = PERSONALQ_HTTPS
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "personalq.lib.problems.csrf_failure"
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": JWT_SIGNING_KEY,
+    "ISSUER": "personalq",
+    "AUDIENCE": "personalq-api",
+    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=env.positive_int("PERSONALQ_ACCESS_TOKEN_SECONDS", 600, 3600)),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "UPDATE_LAST_LOGIN": False,
+    "USER_ID_FIELD": "uuid",
+    "USER_ID_CLAIM": "sub",
+}
+# A refresh token idle for longer than its own lifetime is dead; refreshing goes on for this long after a sign-in.
+PERSONALQ_SIGN_IN_LIFETIME = timedelta(days=30)
+
+# --- The wire ----------------------------------------------------------------------------------
+SECURE_SSL_REDIRECT = PERSONALQ_HTTPS
+# Programs are refused over plain HTTP instead of redirected (personalq.lib.middleware.MachinePaths).
+SECURE_REDIRECT_EXEMPT = [paths.MACHINE_PATHS_PATTERN, r"^healthz$"]
+# Edge takes the header from everybody who is not one of our proxies.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PERSONALQ_TRUSTED_PROXIES else None
+SECURE_HSTS_SECONDS = 63_072_000 if PERSONALQ_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = PERSONALQ_HTTPS
+SECURE_HSTS_PRELOAD = PERSONALQ_HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = csp.PAGES
+PERSONALQ_BODY_LIMIT_DEFAULT = 256 * 1024
+# A prompt may hold 200,000 characters; escaped as JSON or as a form that is up to 2.4 MB.
+PERSONALQ_BODY_LIMITS = {"/api/v1/tasks": 3 * 1024 * 1024, "/tasks": 3 * 1024 * 1024}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+# PERSONALQ_RATE_SIGN_IN_NAME and so on: personalq.lib.rates lists them with their defaults.
+globals().update({name: env.rate(name, default) for name, default in rates.DEFAULT_RATES.items()})
+RATELIMIT_USE_CACHE = "default"
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["personalq.lib.strict_json.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "personalq.lib.browsable.BrowsableRenderer",
+    ],
+    "DEFAULT_PAGINATION_CLASS": "personalq.lib.pagination.KeysetPagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "personalq.lib.problems.drf_exception_handler",
+    "DATETIME_FORMAT": "iso-8601",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Personal-Q API",
+    "DESCRIPTION": "Queue prompts for your agents, watch them live, stop them at once.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+# --- Files, logs ---------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+LOGGING = logs.configuration(level=env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")))

@@ -1,0 +1,18 @@
+"""The whole map of HTTP paths."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from personalq import health
+
+handler400 = "personalq.lib.problems.handler400"
+handler403 = "personalq.lib.problems.handler403"
+handler404 = "personalq.lib.problems.handler404"
+handler500 = "personalq.lib.problems.handler500"
+
+urlpatterns = [
+    path("healthz", health.alive, name="healthz"),
+    path("admin/", admin.site.urls),
+    path("api/v1", include("personalq.api_urls")),
+    path("", include("realtime.urls")),
+]

@@ -1,0 +1,87 @@
+"""How the pages show statuses, times and titles."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from tasks import failures
+from tasks.models import Task
+from tasks.states import Status
+
+register = template.Library()
+
+_TITLE_LENGTH: Final = 120
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A small picture from the sprite in base.html, for the eye only: words have to stand beside it."""
+    return format_html('<svg class="icon" aria-hidden="true" focusable="false"><use href="#icon-{}"></use></svg>', name)
+
+
+@register.simple_tag
+def status_badge(status: int) -> SafeString:
+    """A status by colour, picture and word."""
+    word = Status(status).word
+    return format_html('<span class="status status-{}">{}<span>{}</span></span>', word, icon(word), word)
+
+
+@register.simple_tag
+def moment(at: datetime) -> SafeString:
+    """A time in UTC, which scripts turn into the reader's own."""
+    at = at.astimezone(UTC)
+    machine = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return format_html('<time datetime="{}">{}</time>', machine, at.strftime("%d %b %Y, %H:%M UTC"))
+
+
+@register.simple_tag
+def duration(begin: datetime, end: datetime | None) -> SafeString:
+    """How long something took or, without an end, has taken; scripts let the latter go on."""
+    if end is None:
+        machine = begin.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return format_html('<span data-since="{}">running</span>', machine)
+    return format_html("<span>{}</span>", _in_words(max(0.0, (end - begin).total_seconds())))
+
+
+@register.filter
+def heading(task: Task) -> str:
+    """What a task is called: its title or how its prompt begins."""
+    if task.title:
+        return task.title
+    text = " ".join(getattr(task, "excerpt", task.prompt[: 4 * _TITLE_LENGTH]).split())
+    return text if len(text) <= _TITLE_LENGTH else f"{text[: _TITLE_LENGTH - 1]}…"
+
+
+@register.filter
+def error_sentence(code: str) -> str:
+    return failures.sentence_for(code)
+
+
+@register.filter
+def microseconds(at: datetime) -> int:
+    """A time as a number that scripts can sort by."""
+    return int(at.timestamp() * 1_000_000)
+
+
+@register.filter
+def in_bytes(amount: Any) -> str:
+    """A number of bytes that reads well."""
+    size = float(amount)
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024 or unit == "MiB":  # noqa: PLR2004 - what a kibibyte is
+            return f"{size:g} {unit}" if size == int(size) else f"{size:.1f} {unit}"
+        size /= 1024
+    raise AssertionError  # the loop always returns
+
+
+def _in_words(seconds: float) -> str:
+    """The same words as static/js/lib/times.js uses."""
+    if seconds < 10:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,58 @@
+"""The query parameters of the pages."""
+
+from typing import Any, Final
+
+from personalq.lib.fields import StrictCharField, StrictChoiceField
+from personalq.lib.queries import QueryIntegerField, QueryUUIDField, StrictQuery
+from tasks import states
+from tasks.runners import KINDS
+
+MOST_ROWS: Final = 50
+_LONGEST_IDS: Final = MOST_ROWS * 37
+
+
+class PageQuery(StrictQuery):
+    """A form that asks by GET sends its empty fields too: they ask for nothing."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value({name: value for name, value in data.items() if value.strip()})
+
+
+class TaskFilter(PageQuery):
+    """Which tasks a list shows."""
+
+    status = StrictChoiceField(choices=states.WORDS, required=False)
+    agent = QueryUUIDField(required=False)
+    text = StrictCharField(max_length=200, required=False)
+
+
+class TaskListQuery(TaskFilter):
+    before = QueryUUIDField(required=False)
+    after = QueryUUIDField(required=False)
+
+
+class TaskRowsQuery(TaskFilter):
+    """Some rows of a list, by their ids with commas between them."""
+
+    ids = StrictCharField(max_length=_LONGEST_IDS)
+
+
+class AgentListQuery(PageQuery):
+    before = QueryUUIDField(required=False)
+    after = QueryUUIDField(required=False)
+
+
+class NewTaskQuery(PageQuery):
+    agent = QueryUUIDField(required=False)
+
+
+class NewAgentQuery(PageQuery):
+    kind = StrictChoiceField(choices=KINDS, required=False)
+
+
+class OutputQuery(PageQuery):
+    attempt = QueryIntegerField(min_value=1, max_value=2**31 - 1, required=False)
+
+
+class NothingAsked(PageQuery):
+    """For pages that take no parameters."""

@@ -1,0 +1,91 @@
+"""A task's history in words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from tasks import events, failures
+from tasks.models import Task
+
+MOST_EVENTS: Final = 100
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One line of the timeline."""
+
+    kind: str
+    words: str
+    details: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Timeline:
+    moments: list[Moment]
+    is_cut: bool
+
+
+def timeline_of(task: Task) -> Timeline:
+    """What happened to a task, newest first, without its output."""
+    rows = task.events.exclude(kind=events.OUTPUT).order_by("-id")
+    found = list(rows[: MOST_EVENTS + 1])
+    return Timeline(
+        moments=[
+            Moment(kind=row.kind, words=_words(row.kind, row.attempt, row.data), details=_details(row.data), at=row.at)
+            for row in found[:MOST_EVENTS]
+        ],
+        is_cut=len(found) > MOST_EVENTS,
+    )
+
+
+_WORDS: Final[dict[str, str]] = {
+    events.CREATED: "Created",
+    events.COMPLETED: "Completed",
+    events.FAILED: "Failed",
+    events.CANCELLED: "Cancelled",
+    events.BACKLOGGED: "Put into the backlog",
+    events.RELEASED: "Released from the backlog",
+    events.ARCHIVED: "Archived",
+    events.RESTORED: "Restored",
+    events.EDITED: "Edited",
+    events.ADOPTED: "Changed from outside",
+}
+_RETRY_REASONS: Final = {"asked": "Queued again"}
+
+
+def _words(kind: str, attempt: int, data: dict[str, Any]) -> str:
+    if kind == events.STARTED:
+        return f"Attempt {attempt} started"
+    if kind == events.RETRIED:
+        return _RETRY_REASONS.get(str(data.get("reason")), "Back in the queue")
+    return _WORDS.get(kind, kind.removeprefix("task_").replace("_", " ").capitalize())
+
+
+def _details(data: dict[str, Any]) -> str:
+    """What a person may want to know of an event's data; anything else stays out."""
+    told = (tell(data[name]) for name, tell in _TOLD.items() if name in data)
+    return " · ".join(words for words in told if words)
+
+
+def _reason(reason: Any) -> str:
+    if reason in failures.FAILURES:
+        return failures.sentence_for(reason)
+    return "" if reason in _RETRY_REASONS else str(reason).replace("_", " ")
+
+
+def _amount_of(noun: str) -> Callable[[Any], str]:
+    return lambda amount: f"{amount:,} {noun}" if isinstance(amount, int) else ""
+
+
+_TOLD: Final[dict[str, Callable[[Any], str]]] = {
+    "by": lambda name: f"by {name}",
+    "agent": lambda name: f"agent {name}",
+    "error": str,
+    "reason": _reason,
+    "exit_code": lambda code: f"exit code {code}",
+    "words": _amount_of("words"),
+    "length": _amount_of("characters"),
+    "changed": lambda names: ", ".join(str(name) for name in names),
+}

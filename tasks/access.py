@@ -1,0 +1,114 @@
+"""Who may see and change what: the only way in to objects for API, pages, sockets, commands and admin.
+
+Owners may do everything with their own. Operators (staff, by Django's model permissions) may see and change all.
+Somebody else's object by its id is refused as `not_yours`; objects asked for by name are looked up among your own,
+so a name of somebody else's is simply not found.
+"""
+
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+from django.db.models import Model, Q, QuerySet
+
+from accounts.models import User
+from personalq.lib.errors import NotFound, NotYours
+from tasks.models import Agent, Queue, Task
+
+Deed = Literal["view", "change"]
+M = TypeVar("M", bound=Model)
+
+
+def is_operator_for(user: User, model: type[Model], deed: Deed) -> bool:
+    """Whether a user may do this with everybody's objects of a kind."""
+    return user.is_active and user.is_staff and user.has_perm(f"tasks.{deed}_{model._meta.model_name}")
+
+
+def is_owner_or_operator(user: User, found: Any, deed: Deed) -> bool:
+    """Whether a user may do this with one task, agent or queue."""
+    return bool(found.owner_id == user.pk) or is_operator_for(user, type(found), deed)
+
+
+def tasks_of(user: User) -> QuerySet[Task]:
+    return Task.objects.filter(owner=user)
+
+
+def agents_of(user: User) -> QuerySet[Agent]:
+    return Agent.objects.existing().filter(owner=user)
+
+
+def queues_of(user: User) -> QuerySet[Queue]:
+    """A user's own queues and the shared ones."""
+    return Queue.objects.filter(Q(owner=user) | Q(owner__isnull=True))
+
+
+def task_for(user: User, uuid: UUID, deed: Deed = "view") -> Task:
+    """The task of this id. Raises NotFound, or NotYours when it belongs to somebody else."""
+    return _one(user, Task.objects.select_related("agent", "queue"), uuid, deed)
+
+
+def agent_for(user: User, uuid: UUID, deed: Deed = "view") -> Agent:
+    """The agent of this id. Raises NotFound, or NotYours when it belongs to somebody else."""
+    return _one(user, Agent.objects.existing().select_related("queue"), uuid, deed)
+
+
+def queue_for(user: User, uuid: UUID, deed: Deed = "view") -> Queue:
+    """The queue of this id; shared queues may be seen by all and changed by operators."""
+    queue = _found(Queue.objects.all(), uuid)
+    if not (deed == "view" and queue.is_shared):
+        _check_owner(user, queue, deed)
+    return queue
+
+
+def agent_named(user: User, name: str) -> Agent:
+    """One of the user's own agents by uuid or name. Raises NotFound or, for a foreign uuid, NotYours."""
+    uuid = _as_uuid(name)
+    if uuid is not None:
+        agent = agent_for(user, uuid)
+        if agent.owner_id != user.pk:
+            raise NotYours
+        return agent
+    return _named(agents_of(user), name, "agent")
+
+
+def queue_named(user: User, name: str) -> Queue:
+    """A queue that the user may put tasks into, by uuid or name; an own one goes before a shared one."""
+    uuid = _as_uuid(name)
+    if uuid is not None:
+        queue = queue_for(user, uuid)
+        if not queue.is_shared and queue.owner_id != user.pk:
+            raise NotYours
+        return queue
+    return _named(queues_of(user).order_by("owner_id"), name, "queue")
+
+
+def _one(user: User, rows: QuerySet[M], uuid: UUID, deed: Deed) -> M:
+    found = _found(rows, uuid)
+    _check_owner(user, found, deed)
+    return found
+
+
+def _found(rows: QuerySet[M], uuid: UUID) -> M:
+    found = rows.filter(uuid=uuid).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _check_owner(user: User, found: Any, deed: Deed) -> None:
+    if not is_owner_or_operator(user, found, deed):
+        raise NotYours
+
+
+def _named(rows: QuerySet[M], name: str, noun: str) -> M:
+    found = rows.filter(name=name).first()
+    if found is None:
+        raise NotFound(f"You have no {noun} of this name.")
+    return found
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        uuid = UUID(text)
+    except ValueError:
+        return None
+    return uuid if str(uuid) == text.lower() else None

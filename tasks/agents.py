@@ -1,0 +1,129 @@
+"""Making, changing and deleting agents, for API, pages, commands and admin alike.
+
+Callers find the objects through `tasks.access` first; the rules about values hold whoever calls.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final, TypedDict, Unpack
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import User
+from personalq.lib.errors import Conflict, InvalidInput, NotFound
+from tasks.constraints import NameTaken, conflicts
+from tasks.models import Agent, Queue
+from tasks.runners import KINDS, RUNNERS
+from tasks.states import UNFINISHED
+
+_logger = logging.getLogger(__name__)
+_QUEUE_GONE: Final = "The queue was deleted at this moment. Choose another queue."
+
+
+class AgentFields(TypedDict, total=False):
+    """What agents of every kind have."""
+
+    description: str
+    queue: Queue
+    concurrency_limit: int
+    timeout_seconds: int
+    output_limit_bytes: int
+    max_attempts: int
+
+
+class AgentChanges(AgentFields, total=False):
+    """What can be changed later. `config` replaces the kind's own fields as a whole."""
+
+    name: str
+    config: Mapping[str, Any]
+
+
+def create(
+    *,
+    actor: User,
+    name: str,
+    kind: str,
+    config: Mapping[str, Any] | None = None,
+    **fields: Unpack[AgentFields],
+) -> Agent:
+    """Make an agent of `actor`; without a queue it uses the default one.
+
+    Raises ValidationError or InvalidInput naming the field, NameTaken, or Conflict when the queue just vanished.
+    """
+    if kind not in RUNNERS:
+        raise InvalidInput.for_field("kind", "invalid_choice", f"Use one of: {', '.join(KINDS)}.")
+    agent = Agent(owner=actor, name=name, kind=kind, config=checked_config(kind, config or {}), **fields)
+    if agent.queue_id is None:
+        agent.queue = Queue.objects.shared_default()
+    with conflicts(taken=_name_taken(), gone=Conflict(_QUEUE_GONE)), transaction.atomic():
+        _save(agent)
+    _log("created", agent, actor)
+    return agent
+
+
+def change(*, actor: User, agent: Agent, **changes: Unpack[AgentChanges]) -> Agent:
+    """Change an agent; what is not given stays. Running attempts go on as they began.
+
+    Raises as `create`, and NotFound when the agent was deleted meanwhile.
+    """
+    if "config" in changes:
+        changes["config"] = checked_config(agent.kind, changes["config"])
+    with conflicts(taken=_name_taken(), gone=Conflict(_QUEUE_GONE)), transaction.atomic():
+        current = _lock(Agent.objects.select_for_update(no_key=True), agent)
+        for name, value in changes.items():
+            setattr(current, name, value)
+        _save(current)
+    _log("changed", current, actor)
+    return current
+
+
+@transaction.atomic
+def delete(*, actor: User, agent: Agent) -> None:
+    """Delete an agent; it stays behind the history of its tasks, and its name becomes free.
+
+    Raises Conflict `agent_in_use` while it has unfinished tasks, and NotFound when it is deleted already.
+    """
+    # A full row lock: it also waits for tasks that are being submitted for this agent.
+    current = _lock(Agent.objects.select_for_update(), agent)
+    unfinished = current.tasks.filter(status__in=UNFINISHED).count()
+    if unfinished:
+        raise Conflict(
+            f"{_count(unfinished)} of this agent not finished. Cancel or wait for all of them, then delete it.",
+            code="agent_in_use",
+        )
+    current.deleted_at = timezone.now()
+    current.save(update_fields=["deleted_at", "updated_at"])
+    _log("deleted", current, actor)
+
+
+def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The kind's own fields in the form that is stored; raises ValidationError that names the wrong ones."""
+    form = RUNNERS[kind].config_class(data=dict(config))
+    form.is_valid(raise_exception=True)
+    return dict(form.validated_data)
+
+
+def _lock(rows: QuerySet[Agent], agent: Agent) -> Agent:
+    current = rows.filter(pk=agent.pk, deleted_at__isnull=True).first()
+    if current is None:
+        raise NotFound
+    return current
+
+
+def _save(agent: Agent) -> None:
+    agent.clean_fields(exclude={"owner", "queue"})
+    agent.save()
+
+
+def _name_taken() -> NameTaken:
+    return NameTaken("You already have an agent of this name.")
+
+
+def _count(tasks: int) -> str:
+    return "One task is" if tasks == 1 else f"{tasks} tasks are"
+
+
+def _log(deed: str, agent: Agent, actor: User) -> None:
+    _logger.info("agent %s was %s by %s", agent.uuid, deed, actor.uuid)

@@ -1,0 +1,79 @@
+"""What all routes of tasks, agents and queues share."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, NoReturn, TypeVar
+
+from django.db.models import Model, QuerySet
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from accounts.models import User
+from personalq.lib.errors import NotAuthenticated, NotYours
+from personalq.lib.fields import StrictSerializer
+from personalq.lib.pagination import KeysetPagination
+from personalq.lib.queries import StrictQuery
+from personalq.lib.rate_limits import RateLimitedView
+from tasks.api.permissions import IsOwnerOrOperator
+
+M = TypeVar("M", bound=Model)
+READ_LIMIT = ("read", "PERSONALQ_RATE_READ")
+
+
+class ApiView(RateLimitedView):
+    """A view for signed-in users that takes no query parameter and no body member that it does not know."""
+
+    permission_classes = (IsAuthenticated, IsOwnerOrOperator)
+    http_method_names = ("get", "post", "patch", "delete", "head")  # type: ignore[assignment]
+    rate_limits = {"GET": READ_LIMIT, "HEAD": READ_LIMIT}
+    query_class: ClassVar[type[StrictQuery]] = StrictQuery
+    """The parameters of GET; other methods take none."""
+
+    query: dict[str, Any]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        reader = self.query_class if request.method in {"GET", "HEAD"} else StrictQuery
+        self.query = reader.read(request)
+
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
+        if code == NotYours.code and request.user.is_authenticated:
+            raise NotYours
+        super().permission_denied(request, message=message, code=code)
+
+    @property
+    def user(self) -> User:
+        """Who asks."""
+        user = self.request.user
+        if not isinstance(user, User):
+            raise NotAuthenticated
+        return user
+
+    def allowed(self, found: M) -> M:
+        """The object, once the object-level permissions have agreed."""
+        self.check_object_permissions(self.request, found)
+        return found
+
+    def page(self, rows: QuerySet[Any, Any], represent: Callable[[Any, Request], dict[str, Any]]) -> Response:
+        """One keyset page of the rows, newest first."""
+        pages = KeysetPagination()
+        found = pages.paginate_queryset(rows, self.request, view=self) or []
+        return pages.get_paginated_response([represent(row, self.request) for row in found])
+
+
+def read_body(form_class: type[StrictSerializer], request: Request, *, partial: bool = False) -> dict[str, Any]:
+    """The checked members of a JSON body; raises ValidationError that names each wrong one."""
+    form = form_class(data=request.data, partial=partial)
+    form.is_valid(raise_exception=True)
+    return dict(form.validated_data)
+
+
+def address_of(route: str, uuid: Any, request: Request) -> str:
+    """The absolute address of an object."""
+    return reverse(route, args=[uuid], request=request)
+
+
+def created(body: dict[str, Any]) -> Response:
+    """201 with the new object and its address."""
+    return Response(body, status=201, headers={"Location": body["url"]})

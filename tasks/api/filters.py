@@ -1,0 +1,119 @@
+"""The query parameters of the lists, and the rows that they select."""
+
+from typing import Any, ClassVar, TypeVar
+
+from django.db.models import Model, Q, QuerySet
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.models import User
+from personalq.lib.errors import PermissionDenied
+from personalq.lib.fields import LARGEST_BIGINT, StrictCharField, StrictChoiceField
+from personalq.lib.queries import ListQuery, QueryIntegerField, StrictQuery
+from tasks import access
+from tasks.api import references
+from tasks.models import Agent, Queue, Task
+from tasks.models.task import Source
+from tasks.names import NAME_LENGTH
+from tasks.states import WORDS, Status
+
+M = TypeVar("M", bound=Model)
+EVERYBODY = "all"
+SEARCH_LENGTH = 200
+USERNAME_LENGTH = 150
+EVENTS_PER_PAGE = 100
+
+
+@extend_schema_field({"type": "array", "items": {"type": "string", "enum": list(WORDS)}})
+class StatusListField(StrictCharField):
+    """Words of statuses with commas between them; each at most once."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid_choice": f"Use one or more of these with commas between them: {', '.join(WORDS)}.",
+    }
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=100, **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        words = super().to_internal_value(data).split(",")
+        if len(set(words)) != len(words) or not set(words) <= set(WORDS):
+            self.fail("invalid_choice")
+        return [Status.from_word(word) for word in words]
+
+
+class OwnerQuery(ListQuery):
+    """Whose objects to list."""
+
+    owner = StrictCharField(
+        max_length=USERNAME_LENGTH,
+        required=False,
+        help_text="For operators: a user name, or `all`. Without it the list holds what is yours.",
+    )
+
+
+class TaskQuery(OwnerQuery):
+    """Which tasks to list."""
+
+    status = StatusListField(required=False, help_text="One or more, with commas between them.")
+    agent = StrictCharField(max_length=NAME_LENGTH, required=False, help_text="An agent's id, or the name of yours.")
+    queue = StrictCharField(max_length=NAME_LENGTH, required=False, help_text="A queue's id or name.")
+    source = StrictChoiceField(choices=Source.values, required=False, help_text="How the task came in.")
+    search = StrictCharField(
+        max_length=SEARCH_LENGTH,
+        required=False,
+        help_text="Part of the title or prompt, in any case. `%`, `_` and `\\` stand for themselves.",
+    )
+
+
+class EventQuery(StrictQuery):
+    """Which events to list."""
+
+    after = QueryIntegerField(
+        min_value=0, max_value=LARGEST_BIGINT, required=False, help_text="Only events with a higher id."
+    )
+    page_size = QueryIntegerField(
+        min_value=1, max_value=EVENTS_PER_PAGE, required=False, help_text="How many at most."
+    )
+
+
+class PageParameters(serializers.Serializer[Any]):
+    """What the pagination of lists reads itself."""
+
+    cursor = serializers.CharField(required=False, help_text="Taken from `next` or `previous` of a page.")
+    page_size = serializers.IntegerField(required=False, min_value=1, max_value=100, default=25)
+
+
+def tasks_listed(user: User, query: dict[str, Any]) -> QuerySet[Task]:
+    """The tasks that the query asks for, within what the user may see."""
+    rows = _owned(user, query, Task.objects.all(), access.tasks_of(user))
+    if "status" in query:
+        rows = rows.filter(status__in=query["status"])
+    if "agent" in query:
+        rows = rows.filter(agent=references.agent_to_list(user, query["agent"]))
+    if "queue" in query:
+        rows = rows.filter(queue=references.queue_to_list(user, query["queue"]))
+    if "source" in query:
+        rows = rows.filter(source=query["source"])
+    if "search" in query:
+        rows = rows.filter(Q(title__icontains=query["search"]) | Q(prompt__icontains=query["search"]))
+    return rows
+
+
+def agents_listed(user: User, query: dict[str, Any]) -> QuerySet[Agent]:
+    """The agents that the query asks for, within what the user may see."""
+    return _owned(user, query, Agent.objects.existing(), access.agents_of(user))
+
+
+def queues_listed(user: User, query: dict[str, Any]) -> QuerySet[Queue]:
+    """The queues that the query asks for, within what the user may see."""
+    return _owned(user, query, Queue.objects.all(), access.queues_of(user))
+
+
+def _owned(user: User, query: dict[str, Any], everything: QuerySet[M], own: QuerySet[M]) -> QuerySet[M]:
+    wanted = query.get("owner")
+    if wanted is None:
+        return own
+    if not access.is_operator_for(user, everything.model, "view"):
+        raise PermissionDenied("Only operators may ask for other owners. Leave `owner` out.")
+    return everything if wanted == EVERYBODY else everything.filter(owner=references.owner_to_list(wanted))

@@ -1,0 +1,37 @@
+"""What the database refuses, told as the conflict that it is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import IntegrityError
+from django.db.models import ProtectedError
+from psycopg.errors import ForeignKeyViolation, UniqueViolation
+
+from personalq.lib.errors import AppError, Conflict, FieldError
+
+
+class NameTaken(Conflict):
+    """A name that has to be unique is in use."""
+
+    code = "name_taken"
+    title = "This name is taken."
+    advice = "Choose another name, or change the object that has it."
+
+    def __init__(self, message: str) -> None:
+        super().__init__(errors=[FieldError("name", self.code, message)])
+
+
+@contextmanager
+def conflicts(*, taken: AppError | None = None, gone: AppError | None = None) -> Iterator[None]:
+    """Raise `taken` when a name turns out to be in use, `gone` when something referred to was deleted or is needed.
+
+    Must surround the outermost transaction: foreign keys are checked at its commit.
+    """
+    try:
+        yield
+    except IntegrityError as error:
+        if taken is not None and isinstance(error.__cause__, UniqueViolation):
+            raise taken from None
+        if gone is not None and (isinstance(error, ProtectedError) or isinstance(error.__cause__, ForeignKeyViolation)):
+            raise gone from None
+        raise

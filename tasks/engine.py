@@ -1,0 +1,197 @@
+"""The part of a worker process that carries many tasks at once: one event loop in one thread.
+
+Celery hands nudges to `work`; claimed tasks run on the loop, so hundreds that wait for a model or a program cost one
+thread. A watch notices within half a second, without any message, that a task was cancelled or its claim lost.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from typing import Final
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+
+from tasks import execution, lifecycle
+from tasks.database_threads import DatabaseThreads
+from tasks.lifecycle import Claim, ClaimLost
+from tasks.models import Task
+
+logger = logging.getLogger(__name__)
+DATABASE_THREADS: Final = 6
+STOP_SECONDS: Final = 6.0
+
+
+class Engine:
+    """Claims and carries out up to `slots` tasks at once until it is shut down."""
+
+    def __init__(self, *, slots: int) -> None:
+        """Start the loop's thread."""
+        self.worker: Final = f"{socket.gethostname()}:{os.getpid()}"
+        self._database = DatabaseThreads(DATABASE_THREADS)
+        self._guard = threading.Lock()
+        self._free = slots
+        self._refused: set[int] = set()
+        self._is_closing = False
+        # Only the loop's own thread touches the running attempts.
+        self._running: dict[Claim, asyncio.Task[None]] = {}
+        self._renewed_at = time.monotonic()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run_loop, name="engine", daemon=True)
+        self._thread.start()
+
+    def work(self, queue_id: int) -> None:
+        """Claim from a queue until it has nothing to take or no slot is free. Called from any thread."""
+        while self._take_slot(queue_id):
+            task = None
+            try:
+                task = lifecycle.claim(queue_id=queue_id, worker=self.worker)
+            finally:
+                if task is None:
+                    self._return_slot()
+            if task is None:
+                return
+            self._loop.call_soon_threadsafe(self._start, task, queue_id)
+
+    def stop_attempt(self, claim: Claim) -> None:
+        """Stop one attempt if it runs here. Called from any thread."""
+        self._loop.call_soon_threadsafe(self._cancel, claim)
+
+    def shut_down(self, patience_seconds: float) -> None:
+        """Take nothing more, let attempts finish for a while, then stop the rest and give their tasks back."""
+        with self._guard:
+            self._is_closing = True
+        if not self._thread.is_alive():
+            return
+        asyncio.run_coroutine_threadsafe(self._drain(patience_seconds), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._database.close()
+
+    # --- Slots: how many may be under way, claimed or about to be -----------------------------------
+
+    def _take_slot(self, queue_id: int) -> bool:
+        with self._guard:
+            if self._is_closing:
+                return False
+            if self._free == 0:
+                self._refused.add(queue_id)
+                return False
+            self._free -= 1
+            return True
+
+    def _return_slot(self) -> None:
+        with self._guard:
+            self._free += 1
+
+    def _take_refused(self) -> set[int]:
+        with self._guard:
+            refused, self._refused = self._refused, set()
+            return refused
+
+    # --- On the loop -----------------------------------------------------------------------------------
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        watch = self._loop.create_task(self._watch())
+        self._loop.run_forever()
+        watch.cancel()
+        self._loop.run_until_complete(asyncio.gather(watch, return_exceptions=True))
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+    def _start(self, task: Task, queue_id: int) -> None:
+        claim = Claim.of(task)
+        self._running[claim] = self._loop.create_task(self._carry_out(task, claim, queue_id))
+
+    async def _carry_out(self, task: Task, claim: Claim, queue_id: int) -> None:
+        try:
+            await execution.carry_out(task, self._database)
+        finally:
+            del self._running[claim]
+            self._return_slot()
+            self._loop.create_task(self._look_for_more({queue_id} | self._take_refused()))
+
+    async def _look_for_more(self, queues: set[int]) -> None:
+        for queue_id in queues:
+            try:
+                await self._database.run(self.work, queue_id=queue_id)
+            except (DatabaseError, InterfaceError):
+                logger.warning("Could not look for more work; the sweep will.")
+
+    def _cancel(self, claim: Claim) -> None:
+        if running := self._running.get(claim):
+            running.cancel()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(settings.PERSONALQ_WATCH_SECONDS)
+            try:
+                await self._stop_lost()
+            except (DatabaseError, InterfaceError):
+                self._fence_off()
+            except Exception:
+                # Without its watch a worker could not be stopped, so nothing may end it.
+                logger.exception("The watch of running attempts stumbled.")
+
+    async def _stop_lost(self) -> None:
+        asked = set(self._running)
+        is_due = time.monotonic() - self._renewed_at > settings.PERSONALQ_LEASE_SECONDS / 3
+        if not asked:
+            self._renewed_at = time.monotonic()
+            return
+        check = lifecycle.heartbeat if is_due else lifecycle.still_held
+        held = await self._database.run(check, claims=asked)
+        if is_due:
+            self._renewed_at = time.monotonic()
+        for claim in asked - held:
+            self._cancel(claim)
+
+    def _fence_off(self) -> None:
+        # Leases we could not renew may be somebody else's by now: what runs here must not go on.
+        if time.monotonic() - self._renewed_at > settings.PERSONALQ_LEASE_SECONDS * 0.9:
+            for claim in set(self._running):
+                self._cancel(claim)
+
+    async def _drain(self, patience_seconds: float) -> None:
+        running = dict(self._running)
+        if running:
+            await asyncio.wait(running.values(), timeout=patience_seconds)
+        left = [claim for claim in running if claim in self._running]
+        for claim in left:
+            self._cancel(claim)
+        if left:
+            await asyncio.wait([running[claim] for claim in left], timeout=STOP_SECONDS)
+        for claim in left:
+            await self._give_back(claim)
+
+    async def _give_back(self, claim: Claim) -> None:
+        try:
+            await self._database.run(lifecycle.give_back, claim=claim, reason="worker_stopped")
+        except (ClaimLost, DatabaseError, InterfaceError):
+            logger.info("Task %s was not given back; it is over or the sweep takes it.", claim.task_id)
+
+
+_current: Engine | None = None
+_creation = threading.Lock()
+
+
+def current() -> Engine:
+    """The engine of this process; the first call starts it."""
+    global _current  # noqa: PLW0603 - one engine per worker process, however many Celery threads ask
+    with _creation:
+        if _current is None:
+            _current = Engine(slots=settings.PERSONALQ_WORKER_SLOTS)
+        return _current
+
+
+def shut_down(patience_seconds: float) -> None:
+    """End this process's engine if it was started."""
+    global _current  # noqa: PLW0603
+    with _creation:
+        engine, _current = _current, None
+    if engine is not None:
+        engine.shut_down(patience_seconds)

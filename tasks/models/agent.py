@@ -1,0 +1,87 @@
+"""Agents: who carries a task out, and within which limits."""
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+
+from tasks import names
+
+
+class AgentQuerySet(models.QuerySet["Agent"]):
+    def existing(self) -> "AgentQuerySet":
+        return self.filter(deleted_at__isnull=True)
+
+
+class Agent(models.Model):
+    """A named configuration owned by a user. A deleted agent stays as the history of its tasks."""
+
+    id = models.BigAutoField(primary_key=True)
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="agents")
+    name = models.CharField(max_length=names.NAME_LENGTH, validators=[names.agent_name])
+    description = models.CharField(max_length=500, blank=True)
+    kind = models.CharField(max_length=16, help_text="Which runner carries its tasks out.")
+    queue = models.ForeignKey("tasks.Queue", on_delete=models.PROTECT, related_name="agents")
+    config = models.JSONField(default=dict, blank=True, help_text="The kind's own fields.")
+    concurrency_limit = models.PositiveIntegerField(
+        db_default=10,
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(10_000)],
+        help_text="How many tasks of this agent may run at once, over all queues.",
+    )
+    timeout_seconds = models.PositiveIntegerField(
+        db_default=600,
+        default=600,
+        validators=[MinValueValidator(1), MaxValueValidator(86_400)],
+        help_text="How long one attempt may take.",
+    )
+    output_limit_bytes = models.PositiveIntegerField(
+        db_default=1_048_576,
+        default=1_048_576,
+        validators=[MinValueValidator(1_024), MaxValueValidator(10_485_760)],
+        help_text="How much output one attempt may produce.",
+    )
+    max_attempts = models.PositiveSmallIntegerField(
+        db_default=3,
+        default=3,
+        validators=[MinValueValidator(1), MaxValueValidator(20)],
+        help_text="How often a task may be tried before it counts as failed.",
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = AgentQuerySet.as_manager()
+
+    class Meta:
+        db_table = "agents"
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [models.Index(fields=["owner", "id"], name="agents_of_owner")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["owner", "name"],
+                condition=models.Q(deleted_at__isnull=True),
+                name="agent_name_unique_per_owner",
+                violation_error_message="You already have an agent of this name.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    concurrency_limit__gte=1,
+                    concurrency_limit__lte=10_000,
+                    timeout_seconds__gte=1,
+                    timeout_seconds__lte=86_400,
+                    output_limit_bytes__gte=1_024,
+                    output_limit_bytes__lte=10_485_760,
+                    max_attempts__gte=1,
+                    max_attempts__lte=20,
+                ),
+                name="agent_limits_in_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

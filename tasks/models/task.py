@@ -1,0 +1,177 @@
+"""Tasks: the queue of record. Column names and numbers are the older systems' own (docs/decisions/0002)."""
+
+from typing import ClassVar, Final
+
+from django.conf import settings
+from django.contrib.postgres.functions import RandomUUID
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Length, Now
+from django.utils import timezone
+
+from tasks.states import FINISHED, Status
+
+PROMPT_LENGTH: Final = 200_000
+TITLE_LENGTH: Final = 200
+
+models.TextField.register_lookup(Length, "length")
+
+_FINISHED = [int(status) for status in sorted(FINISHED)]
+_CHOICES = [(int(status), status.word) for status in Status]
+
+
+class Source(models.TextChoices):
+    """The door a task came in by."""
+
+    API = "api"
+    WEB = "web"
+    SQL = "sql"
+
+
+class TaskQuerySet(models.QuerySet["Task"]):
+    def waiting(self) -> "TaskQuerySet":
+        """Ready and due: what a worker may take, in the order it should."""
+        due = Q(not_before_at__isnull=True) | Q(not_before_at__lte=timezone.now())
+        return self.filter(due, status=Status.READY, agent__isnull=False).order_by("order", "id")
+
+    def running(self) -> "TaskQuerySet":
+        return self.filter(status=Status.RUNNING)
+
+    def lost(self) -> "TaskQuerySet":
+        """Running on paper, but nobody has renewed the lease in time."""
+        return self.running().filter(lease_expires_at__lt=timezone.now())
+
+    def changed_outside(self) -> "TaskQuerySet":
+        """Rows whose status was written by SQL, which left no event."""
+        return self.filter(Q(recorded_status__isnull=True) | ~Q(recorded_status=F("status")))
+
+
+class Task(models.Model):
+    """A prompt to be carried out. Its status is written by `tasks.lifecycle` only."""
+
+    id = models.BigAutoField(primary_key=True)
+    prompt = models.TextField()
+    status = models.SmallIntegerField(choices=_CHOICES, db_default=int(Status.READY), editable=False)
+    createdat = models.DateTimeField(db_default=Now(), editable=False)
+    updatedat = models.DateTimeField(db_default=Now(), editable=False)
+    order = models.IntegerField(db_default=0, default=0, help_text="Lower runs first.")
+    uuid = models.UUIDField(db_default=RandomUUID(), unique=True, editable=False)
+
+    title = models.CharField(max_length=TITLE_LENGTH, blank=True, db_default="", default="")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="tasks"
+    )
+    agent = models.ForeignKey(
+        "tasks.Agent", on_delete=models.PROTECT, null=True, blank=True, related_name="tasks"
+    )
+    queue = models.ForeignKey(
+        "tasks.Queue", on_delete=models.PROTECT, null=True, blank=True, related_name="tasks"
+    )
+    input = models.JSONField(null=True, blank=True)
+    source = models.CharField(max_length=16, db_default=Source.SQL, choices=Source.choices, editable=False)
+    trusted = models.BooleanField(db_default=False, default=False, editable=False)
+
+    attempts = models.PositiveIntegerField(db_default=0, default=0, editable=False)
+    free_attempts = models.PositiveIntegerField(
+        db_default=0,
+        default=0,
+        editable=False,
+        help_text="Attempts that do not count against max_attempts, such as those before a retry by hand.",
+    )
+    max_attempts = models.PositiveSmallIntegerField(db_default=3, default=3)
+    not_before_at = models.DateTimeField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField(null=True, blank=True, editable=False)
+    deadline_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    result = models.TextField(null=True, blank=True, editable=False)
+    error_code = models.CharField(max_length=64, blank=True, db_default="", default="", editable=False)
+    error_detail = models.TextField(blank=True, db_default="", default="", editable=False)
+    tokens_in = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    tokens_out = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    cost = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True, editable=False)
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True, editable=False)
+
+    archived_from = models.SmallIntegerField(null=True, blank=True, editable=False)
+    recorded_status = models.SmallIntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The status that the last event told of; it differs when SQL changed the row.",
+    )
+
+    objects = TaskQuerySet.as_manager()
+
+    class Meta:
+        db_table = "tasks"
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["queue", "order", "id"], condition=Q(status=0), name="tasks_ready"),
+            models.Index(fields=["queue", "agent"], condition=Q(status=4), name="tasks_running"),
+            models.Index(fields=["lease_expires_at"], condition=Q(status=4), name="tasks_leases"),
+            models.Index(fields=["owner", "id"], name="tasks_of_owner"),
+            models.Index(fields=["owner", "status", "id"], name="tasks_of_owner_by_status"),
+            models.Index(fields=["agent", "id"], name="tasks_of_agent"),
+            models.Index(
+                fields=["id"],
+                condition=Q(recorded_status__isnull=True) | ~Q(recorded_status=F("status")),
+                name="tasks_changed_outside",
+            ),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(status__in=[int(status) for status in Status]), name="task_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(prompt__length__gte=1, prompt__length__lte=PROMPT_LENGTH),
+                name="task_prompt_length",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    status=int(Status.RUNNING),
+                    lease_expires_at__isnull=False,
+                    started_at__isnull=False,
+                    attempts__gte=1,
+                )
+                | (~Q(status=int(Status.RUNNING)) & Q(lease_expires_at__isnull=True)),
+                name="task_lease_exactly_while_running",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=_FINISHED, finished_at__isnull=False)
+                | (~Q(status__in=_FINISHED) & Q(finished_at__isnull=True)),
+                name="task_finish_time_exactly_when_finished",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=int(Status.FAILED)) | ~Q(error_code=""), name="task_failure_has_code"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=int(Status.ARCHIVED), archived_from__isnull=False)
+                | (~Q(status=int(Status.ARCHIVED)) & Q(archived_from__isnull=True)),
+                name="task_archive_remembers_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(source="sql") | Q(owner__isnull=False, agent__isnull=False, queue__isnull=False),
+                name="task_has_owner_unless_by_sql",
+            ),
+            models.CheckConstraint(
+                condition=Q(attempts__gte=F("free_attempts")), name="task_free_attempts_happened"
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="task_idempotency_key_unique_per_owner",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or f"Task {self.uuid}"
+
+    @property
+    def state(self) -> Status:
+        return Status(self.status)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the attempts that count are used up."""
+        return self.attempts - self.free_attempts >= self.max_attempts

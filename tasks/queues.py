@@ -1,0 +1,128 @@
+"""Making, changing, pausing and deleting queues, for API, pages, commands and admin alike.
+
+Callers find the objects through `tasks.access` first; the rules about values hold whoever calls.
+"""
+
+import logging
+from typing import Final
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts.models import User
+from personalq.lib.errors import Conflict, NotFound
+from tasks import dispatch
+from tasks.constraints import NameTaken, conflicts
+from tasks.models import DEFAULT_QUEUE, Queue
+from tasks.states import UNFINISHED
+
+_logger = logging.getLogger(__name__)
+DEFAULT_CONCURRENCY_LIMIT: Final = 10
+
+
+class QueueInUse(Conflict):
+    """The queue is needed."""
+
+    code = "queue_in_use"
+    title = "The queue is in use."
+    advice = "Something began to use the queue at this moment. Read it again and decide anew."
+
+
+def create(
+    *,
+    actor: User,
+    name: str,
+    concurrency_limit: int = DEFAULT_CONCURRENCY_LIMIT,
+    is_shared: bool = False,
+) -> Queue:
+    """Make a queue of `actor`, or one that everybody shares (for operators: the caller has checked that).
+
+    Raises ValidationError naming the field, or NameTaken, also for the name of a shared queue.
+    """
+    queue = Queue(owner=None if is_shared else actor, name=name, concurrency_limit=concurrency_limit)
+    if not is_shared and Queue.objects.filter(owner__isnull=True, name=name).exists():
+        raise NameTaken("A shared queue has this name.")
+    with conflicts(taken=NameTaken("There is a queue of this name already.")), transaction.atomic():
+        _save(queue)
+    _log("created", queue, actor)
+    return queue
+
+
+@transaction.atomic
+def change(*, actor: User, queue: Queue, concurrency_limit: int) -> Queue:
+    """Set how many tasks of the queue may run at once. Those that run go on when there are more."""
+    current = _lock(Queue.objects.select_for_update(no_key=True), queue)
+    is_wider = concurrency_limit > current.concurrency_limit
+    current.concurrency_limit = concurrency_limit
+    _save(current)
+    if is_wider:
+        dispatch.nudge_after_commit(current.pk)
+    _log("changed", current, actor)
+    return current
+
+
+@transaction.atomic
+def pause(*, actor: User, queue: Queue) -> Queue:
+    """Start no more tasks of the queue; those that run go on. Repeating it changes nothing."""
+    return _set_paused(queue, actor, is_paused=True)
+
+
+@transaction.atomic
+def resume(*, actor: User, queue: Queue) -> Queue:
+    """Go on with a paused queue. Repeating it changes nothing."""
+    current = _set_paused(queue, actor, is_paused=False)
+    dispatch.nudge_after_commit(current.pk)
+    return current
+
+
+def delete(*, actor: User, queue: Queue) -> None:
+    """Delete a queue; its finished tasks move to the default queue, where a retry would run.
+
+    Raises QueueInUse for the default queue and while agents or unfinished tasks use it; NotFound when it is gone.
+    """
+    with conflicts(gone=QueueInUse()), transaction.atomic():
+        # A full row lock: nothing can begin to refer to the queue before this is decided.
+        current = _lock(Queue.objects.select_for_update(), queue)
+        _refuse_if_used(current)
+        default = Queue.objects.shared_default()
+        current.tasks.update(queue=default)
+        current.agents.update(queue=default)  # deleted ones, which stay behind the history
+        Queue.objects.filter(pk=current.pk).delete()
+    _log("deleted", queue, actor)
+
+
+def _refuse_if_used(queue: Queue) -> None:
+    if queue.is_shared and queue.name == DEFAULT_QUEUE:
+        raise QueueInUse("The default queue always stays. Pause it instead.")
+    agents = queue.agents.existing().count()
+    tasks = queue.tasks.filter(status__in=UNFINISHED).count()
+    if agents or tasks:
+        raise QueueInUse(
+            f"Agents that use it: {agents}. Tasks in it that are not finished: {tasks}. "
+            "Give the agents another queue, cancel or wait for the tasks, then delete it."
+        )
+
+
+def _set_paused(queue: Queue, actor: User, *, is_paused: bool) -> Queue:
+    current = _lock(Queue.objects.select_for_update(no_key=True), queue)
+    if current.is_paused != is_paused:
+        current.is_paused = is_paused
+        current.save(update_fields=["is_paused", "updated_at"])
+        _log("paused" if is_paused else "resumed", current, actor)
+    return current
+
+
+def _lock(rows: QuerySet[Queue], queue: Queue) -> Queue:
+    current = rows.filter(pk=queue.pk).first()
+    if current is None:
+        raise NotFound
+    return current
+
+
+def _save(queue: Queue) -> None:
+    queue.clean_fields(exclude={"owner"})
+    queue.save()
+
+
+def _log(deed: str, queue: Queue, actor: User) -> None:
+    _logger.info("queue %s was %s by %s", queue.uuid, deed, actor.uuid)

@@ -1,0 +1,30 @@
+"""The kinds of agents there are."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tasks.runners.base import Outcome, Request, RunFailed, Runner
+from tasks.runners.command import CommandRunner
+from tasks.runners.echo import EchoRunner
+
+RUNNERS: Final[dict[str, Runner]] = {runner.kind: runner for runner in (EchoRunner(), CommandRunner())}
+KINDS: Final = tuple(RUNNERS)
+
+
+def runner_for(kind: str) -> Runner:
+    """The runner of an agent's kind; raises RunFailed `agent_misconfigured` for a kind that does not exist."""
+    try:
+        return RUNNERS[kind]
+    except KeyError:
+        raise RunFailed("agent_misconfigured", f"no runner of kind {kind!r}") from None
+
+
+def checked_config(runner: Runner, config: Any) -> Mapping[str, Any]:
+    """The usable form of an agent's own fields; raises RunFailed `agent_misconfigured` when they are not valid."""
+    form = runner.config_class(data=config)
+    if not form.is_valid():
+        raise RunFailed("agent_misconfigured", f"config: {form.errors}")
+    return dict(form.validated_data)
+
+
+__all__ = ["KINDS", "RUNNERS", "Outcome", "Request", "RunFailed", "Runner", "checked_config", "runner_for"]
