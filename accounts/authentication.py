@@ -1,8 +1,5 @@
 """Access tokens as a way to authenticate at the API."""
 
-from typing import Any
-
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -10,7 +7,6 @@ from rest_framework.request import Request
 from accounts.models import User
 from accounts.tokens import Identity, identity_of
 from personalq.lib.errors import InvalidToken
-from personalq.lib.openapi import SECURITY_SCHEMES
 
 SCHEME = "Bearer "
 
@@ -32,18 +28,8 @@ class TokenAuthentication(BaseAuthentication):
             raise AuthenticationFailed(error.detail) from None
         return identity.user, identity
 
-    def authenticate_header(self, request: Request) -> str:
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
         return SCHEME.strip()
-
-
-class TokenScheme(OpenApiAuthenticationExtension):
-    """Tells the OpenAPI document about it."""
-
-    target_class = TokenAuthentication
-    name = "accessToken"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return SECURITY_SCHEMES[self.name]
 
 
 def _token_in(header: str) -> str:

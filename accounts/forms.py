@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
 
-from accounts.sign_in import MAX_PASSWORD_CHARACTERS, user_by_password
+from accounts.sign_in import MAX_PASSWORD_CHARACTERS, MAX_USERNAME_CHARACTERS, user_by_password
 from personalq.lib.errors import InvalidCredentials
 
 
@@ -21,6 +20,8 @@ class SignInForm(AuthenticationForm):
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         self.attempt = request
+        # Django sets only the input's attribute, which a program need not heed.
+        self.fields["username"].validators.append(MaxLengthValidator(MAX_USERNAME_CHARACTERS))
         self.fields["password"].validators.append(MaxLengthValidator(MAX_PASSWORD_CHARACTERS))
 
     def clean(self) -> dict[str, Any]:

@@ -26,12 +26,13 @@ class User(AbstractUser):
     def get_session_auth_hash(self) -> str:
         """Keyed digest that sessions and tokens carry.
 
-        It changes with the password, the epoch and the active flag, so each of them ends what was issued before.
+        It changes with the password, the epoch and the active flag, so each of them ends what was issued
+        before.
         """
         return self._session_digest(None)
 
     def get_session_auth_fallback_hash(self) -> "list[str]":
-        # A session must not outlive a rotation of SECRET_KEY: fall-back keys are for signatures in transit only.
+        # A session must not outlive a rotation of SECRET_KEY: fall-back keys are for signatures in transit.
         return []
 
     def _session_digest(self, secret: str | None) -> str:
@@ -43,14 +44,14 @@ class TokenFamilyQuerySet(models.QuerySet["TokenFamily"]):
     """Adjectives for families."""
 
     def live(self) -> Self:
-        """Those whose tokens are good: not revoked, not past their end, of an active user, with their session."""
+        """Whose tokens are good: not revoked, not past their end, of an active user, not without session."""
         return self.filter(revoked_at=None, expires_at__gt=Now(), user__is_active=True).exclude(
             kind=TokenFamily.Kind.PAGE, session=None
         )
 
 
 class TokenFamily(models.Model):
-    """All tokens that descend from one sign-in: refreshing replaces, reuse or sign-out revokes the whole family."""
+    """All tokens that descend from one sign-in: refreshing replaces, reuse or sign-out revokes them all."""
 
     class Kind(models.TextChoices):
         API = "api", "API sign-in"
@@ -60,7 +61,7 @@ class TokenFamily(models.Model):
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_families")
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.API)
-    # The page tokens of a browser end with its session, whoever deletes that: sign-out, flush, a new key, a clean-up.
+    # Page tokens end with the browser's session, whoever deletes that: sign-out, a new key, a clean-up.
     session = models.OneToOneField(
         "sessions.Session", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )

@@ -1,12 +1,12 @@
 """The one way in by user name and password, for the page and the API alike.
 
-Attempts are counted per address, and per name and address; never per name alone, because then a stranger could
-keep somebody out by failing in their name. What guessing from many addresses is left meets passwords of at least 15
-characters behind Argon2.
+Attempts are counted per address, and per name and address; never per name alone, because then a stranger
+could keep somebody out by failing in their name. What is left to guessing from many addresses meets passwords
+of at least 15 characters behind Argon2.
 
-A wrong password, an unknown name and an inactive account get the same answer after the same work: Django hashes
-the password also when there is nobody to compare it with. Names and passwords are taken as typed, but for the Unicode
-form (NFKC) of names in which they are stored.
+A wrong password, an unknown name and an inactive account get the same answer after the same work: Django
+hashes the password also when there is nobody to compare it with. Names and passwords are taken as typed,
+except that names are brought into the Unicode form (NFKC) in which they are stored.
 """
 
 import logging

@@ -1,13 +1,13 @@
 """Access and refresh tokens: signed, short-lived, and good only as long as their sign-in is.
 
-A token names its user (`sub`), its family (`fam`, one sign-in) and a stamp: part of a keyed digest of the user's
-password hash, session epoch and active flag. Each use reads family and user anew, so what ends a sign-in (sign-out,
-reuse, a new password, deactivation, deletion, an operator) ends its tokens at once.
+A token names its user (`sub`), its family (`fam`, one sign-in) and a stamp: part of a keyed digest of the
+user's password hash, session epoch and active flag. Each use reads family and user anew, so what ends a
+sign-in (sign-out, reuse, a new password, deactivation, deletion, an operator) ends its tokens at once.
 
-Refresh tokens work once. Whoever brings one again ends the whole family, because nobody can tell the owner from a
-thief who was faster. That holds for parallel requests too, without a period of grace: exactly one gets a new
-pair, and the others end it. A client therefore refreshes in one place at a time, and signs in again when an answer
-got lost.
+Refresh tokens work once. Whoever brings one again ends the whole family, because nobody can tell the owner
+from a thief who was faster. That holds for parallel requests too, without a period of grace: exactly one gets
+a new pair, and the others end it. A client therefore refreshes in one place at a time, and signs in again
+when an answer got lost.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
 from accounts.models import TokenFamily, User
@@ -64,14 +65,14 @@ class AccessToken(FamilyToken):
     """Opens the API and the socket for minutes."""
 
     token_type = "access"
-    lifetime = settings.SIMPLE_JWT["ACCESS_TOKEN_LIFETIME"]
+    lifetime = api_settings.ACCESS_TOKEN_LIFETIME
 
 
 class RefreshToken(FamilyToken):
     """Buys one new pair."""
 
     token_type = "refresh"
-    lifetime = settings.SIMPLE_JWT["REFRESH_TOKEN_LIFETIME"]
+    lifetime = api_settings.REFRESH_TOKEN_LIFETIME
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def rotate(refresh: str) -> TokenPair:
 
 
 def revoke(family: TokenFamily, reason: str) -> None:
-    """End all tokens of a family, and the browser session that it belongs to. Once revoked it keeps its reason."""
+    """End all tokens of a family, and the session of a browser with them. The first reason stays."""
     with transaction.atomic():
         TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(
             revoked_at=Now(), revoked_reason=reason
@@ -147,7 +148,7 @@ def sign_out(refresh: str) -> None:
     """Revoke the family of a refresh token, used or not. Doing it again, or too late, changes nothing.
 
     Raises:
-        InvalidToken: It is not a refresh token of ours, or expired: the caller should know that nothing ended.
+        InvalidToken: It is no refresh token of ours, or expired: the caller should know that nothing ended.
     """
     claims = _read(RefreshToken, refresh)
     family = TokenFamily.objects.filter(uuid=claims.family, user__uuid=claims.user).first()

@@ -125,6 +125,8 @@ CHANNEL_LAYERS = {
             # redis-py 8 gives up on a socket after 5 s, exactly as long as the layer waits for a message.
             "hosts": [{"address": REDIS_LAYER_URL, "socket_timeout": 15}],
             "capacity": 2000,
+            # Members that ended without leaving are forgotten soon; hubs renew theirs every five seconds.
+            "group_expiry": 300,
         },
     }
 }
@@ -153,10 +155,22 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Work -----------------------------------------------------------------------------------
 PERSONALQ_COMMANDS = env.commands("PERSONALQ_COMMANDS")
+PERSONALQ_SCRATCH_DIR = env.text("PERSONALQ_SCRATCH_DIR", "")
 PERSONALQ_WORKER_SLOTS = env.positive_int("PERSONALQ_WORKER_SLOTS", 100, 10_000)
 PERSONALQ_LEASE_SECONDS = env.positive_int("PERSONALQ_LEASE_SECONDS", 30, 3600)
 PERSONALQ_WATCH_SECONDS = env.positive_float("PERSONALQ_WATCH_SECONDS", 0.5, 5)
 PERSONALQ_SHUTDOWN_SECONDS = env.positive_int("PERSONALQ_SHUTDOWN_SECONDS", 8, 3600)
+
+# --- Event sockets, per process (docs/websocket.md) ------------------------------------------------
+PERSONALQ_SOCKET_AUTH_SECONDS = env.positive_float("PERSONALQ_SOCKET_AUTH_SECONDS", 5, 60)
+PERSONALQ_SOCKETS_UNAUTHENTICATED = env.positive_int("PERSONALQ_SOCKETS_UNAUTHENTICATED", 200, 100_000)
+PERSONALQ_SOCKETS_PER_USER = env.positive_int("PERSONALQ_SOCKETS_PER_USER", 20, 100_000)
+PERSONALQ_SOCKET_SUBSCRIPTIONS = env.positive_int("PERSONALQ_SOCKET_SUBSCRIPTIONS", 100, 10_000)
+PERSONALQ_SOCKET_MESSAGES_PER_SECOND = env.positive_float("PERSONALQ_SOCKET_MESSAGES_PER_SECOND", 20, 10_000)
+PERSONALQ_SOCKET_MESSAGE_BURST = env.positive_int("PERSONALQ_SOCKET_MESSAGE_BURST", 40, 10_000)
+PERSONALQ_SOCKET_BUFFER_BYTES = env.positive_int(
+    "PERSONALQ_SOCKET_BUFFER_BYTES", 1_048_576, 1_073_741_824, minimum=65_536
+)
 
 # --- Sign-in and sessions ---------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -232,7 +246,9 @@ REST_FRAMEWORK = {
         "personalq.lib.browsable.BrowsableRenderer",
     ],
     "DEFAULT_PAGINATION_CLASS": "personalq.lib.pagination.KeysetPagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "personalq.lib.openapi.ProblemSchema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "personalq.lib.negotiation.FallbackNegotiation",
+    "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "personalq.lib.problems.drf_exception_handler",
     "DATETIME_FORMAT": "iso-8601",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -250,7 +266,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- Files, logs ---------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "var" / "static"
+# No STATIC_ROOT: WhiteNoise serves the files from where they are, nothing has to be collected.
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False

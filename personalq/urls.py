@@ -1,9 +1,10 @@
 """The whole map of HTTP paths."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from personalq import health
+from personalq.lib.api_views import UnknownApiPath
 
 handler400 = "personalq.lib.problems.handler400"
 handler403 = "personalq.lib.problems.handler403"
@@ -14,5 +15,7 @@ urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("admin/", admin.site.urls),
     path("api/v1", include("personalq.api_urls")),
+    re_path(r"^api(?:/|$)", UnknownApiPath.as_view(), name="api-outside"),
+    path("", include("accounts.urls")),
     path("", include("realtime.urls")),
 ]

@@ -6,3 +6,6 @@ class RealtimeConfig(AppConfig):
 
     name = "realtime"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from realtime import receivers  # noqa: F401, PLC0415 - models must be loaded before

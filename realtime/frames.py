@@ -1,4 +1,4 @@
-"""What the server says: JSON text frames of at most 32 KiB, made once and shared by all sockets that get them."""
+"""What the server says: JSON text frames of at most 32 KiB, each made once for all sockets that get it."""
 
 import json
 from collections.abc import Mapping
@@ -71,6 +71,6 @@ def _shorten_longest_text(data: dict[str, Any], *, excess: int) -> bool:
     longest = max(texts, key=lambda name: len(data[name]))
     text = data[longest]
     size = len(json.dumps(text, ensure_ascii=False).encode())
-    # In proportion, because a character may take one byte or six; the caller looks at the result and asks again.
+    # In proportion, because a character may take one byte or six; the caller looks and asks again.
     data[longest] = text[: min(len(text) - 1, len(text) * max(0, size - excess) // size)]
     return True

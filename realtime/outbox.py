@@ -80,7 +80,7 @@ class Outbox:
     async def run(self) -> None:
         """Send until the socket is closed or the client is gone or takes nothing more."""
         try:
-            async with asyncio.timeout(None) as self._patience:
+            async with asyncio.timeout(CLOSING_SECONDS if self.is_closing else None) as self._patience:
                 await self._send_until_closed()
         except OSError:  # what servers raise when the client is gone; a TimeoutError is one too
             self.abandon()

@@ -1,6 +1,6 @@
 """Everything that a socket can be told instead of what it wanted: a code, a fixed sentence and how it ends.
 
-A refusal without a close code leaves the socket open. Sentences never hold anything of the client or the machine.
+A refusal without a close code leaves the socket open. Sentences hold nothing of the client or the machine.
 """
 
 from dataclasses import dataclass
@@ -79,11 +79,13 @@ TOO_FAST = Refusal(
 )
 TOO_LONG = Refusal("message_too_big", "A message may have at most 65536 bytes. Send a shorter one.", 1009)
 INTERNAL_ERROR = Refusal(
-    "internal_error", "Something went wrong on our side. Connect again and resume after the last event id.", 1011
+    "internal_error",
+    "Something went wrong on our side. Connect again and resume after the last event id.",
+    1011,
 )
 TOO_SLOW = Refusal(
     "too_slow",
-    "Events come faster than this socket takes them. Connect again, resume after the last event id, read faster.",
+    "Events come faster than this socket takes them. Connect again, resume and read faster.",
     1013,
 )
 UNAVAILABLE = Refusal(

@@ -35,17 +35,14 @@ class Subscriptions:
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._by_name
-
     def add(self, subscription: Subscription) -> None:
         self._by_name[subscription.name] = subscription
 
     def remove(self, name: str) -> Subscription | None:
         return self._by_name.pop(name, None)
 
-    def named(self, name: str) -> Subscription:
-        return self._by_name[name]
+    def get(self, name: str) -> Subscription | None:
+        return self._by_name.get(name)
 
     @property
     def has_all(self) -> bool:

@@ -50,13 +50,12 @@ def create(
 ) -> Agent:
     """Make an agent of `actor`; without a queue it uses the default one.
 
-    Raises ValidationError or InvalidInput naming the field, NameTaken, or Conflict when the queue just vanished.
+    Raises ValidationError or InvalidInput naming the field, NameTaken, or Conflict when the queue vanished.
     """
     if kind not in RUNNERS:
         raise InvalidInput.for_field("kind", "invalid_choice", f"Use one of: {', '.join(KINDS)}.")
+    fields.setdefault("queue", Queue.objects.shared_default())
     agent = Agent(owner=actor, name=name, kind=kind, config=checked_config(kind, config or {}), **fields)
-    if agent.queue_id is None:
-        agent.queue = Queue.objects.shared_default()
     with conflicts(taken=_name_taken(), gone=Conflict(_QUEUE_GONE)), transaction.atomic():
         _save(agent)
     _log("created", agent, actor)
@@ -90,7 +89,7 @@ def delete(*, actor: User, agent: Agent) -> None:
     unfinished = current.tasks.filter(status__in=UNFINISHED).count()
     if unfinished:
         raise Conflict(
-            f"{_count(unfinished)} of this agent not finished. Cancel or wait for all of them, then delete it.",
+            f"{_count(unfinished)} of this agent not finished. Cancel or wait for them, then delete it.",
             code="agent_in_use",
         )
     current.deleted_at = timezone.now()
@@ -99,7 +98,7 @@ def delete(*, actor: User, agent: Agent) -> None:
 
 
 def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The kind's own fields in the form that is stored; raises ValidationError that names the wrong ones."""
+    """The kind's own fields as they are stored; raises ValidationError naming the wrong."""
     form = RUNNERS[kind].config_class(data=dict(config))
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)

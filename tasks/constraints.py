@@ -23,7 +23,7 @@ class NameTaken(Conflict):
 
 @contextmanager
 def conflicts(*, taken: AppError | None = None, gone: AppError | None = None) -> Iterator[None]:
-    """Raise `taken` when a name turns out to be in use, `gone` when something referred to was deleted or is needed.
+    """Raise `taken` when a name is in use, `gone` when something referred to was deleted or is still needed.
 
     Must surround the outermost transaction: foreign keys are checked at its commit.
     """
@@ -32,6 +32,8 @@ def conflicts(*, taken: AppError | None = None, gone: AppError | None = None) ->
     except IntegrityError as error:
         if taken is not None and isinstance(error.__cause__, UniqueViolation):
             raise taken from None
-        if gone is not None and (isinstance(error, ProtectedError) or isinstance(error.__cause__, ForeignKeyViolation)):
+        if gone is not None and (
+            isinstance(error, ProtectedError) or isinstance(error.__cause__, ForeignKeyViolation)
+        ):
             raise gone from None
         raise

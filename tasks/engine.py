@@ -38,6 +38,7 @@ class Engine:
         self._is_closing = False
         # Only the loop's own thread touches the running attempts.
         self._running: dict[Claim, asyncio.Task[None]] = {}
+        self._looking: set[asyncio.Task[None]] = set()
         self._renewed_at = time.monotonic()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="engine", daemon=True)
@@ -113,7 +114,12 @@ class Engine:
         finally:
             del self._running[claim]
             self._return_slot()
-            self._loop.create_task(self._look_for_more({queue_id} | self._take_refused()))
+            self._look_again({queue_id} | self._take_refused())
+
+    def _look_again(self, queues: set[int]) -> None:
+        looking = self._loop.create_task(self._look_for_more(queues))
+        self._looking.add(looking)
+        looking.add_done_callback(self._looking.discard)
 
     async def _look_for_more(self, queues: set[int]) -> None:
         for queue_id in queues:
@@ -130,8 +136,10 @@ class Engine:
         while True:
             await asyncio.sleep(settings.PERSONALQ_WATCH_SECONDS)
             try:
-                await self._stop_lost()
-            except (DatabaseError, InterfaceError):
+                # A database that hangs is as bad as one that is gone.
+                async with asyncio.timeout(settings.PERSONALQ_LEASE_SECONDS / 3):
+                    await self._stop_lost()
+            except (DatabaseError, InterfaceError, TimeoutError):
                 self._fence_off()
             except Exception:
                 # Without its watch a worker could not be stopped, so nothing may end it.
@@ -167,6 +175,7 @@ class Engine:
             await asyncio.wait([running[claim] for claim in left], timeout=STOP_SECONDS)
         for claim in left:
             await self._give_back(claim)
+        await asyncio.gather(*self._looking)
 
     async def _give_back(self, claim: Claim) -> None:
         try:

@@ -78,7 +78,7 @@ def resume(*, actor: User, queue: Queue) -> Queue:
 def delete(*, actor: User, queue: Queue) -> None:
     """Delete a queue; its finished tasks move to the default queue, where a retry would run.
 
-    Raises QueueInUse for the default queue and while agents or unfinished tasks use it; NotFound when it is gone.
+    Raises QueueInUse for the default queue and while agents or unfinished tasks use it, and NotFound.
     """
     with conflicts(gone=QueueInUse()), transaction.atomic():
         # A full row lock: nothing can begin to refer to the queue before this is decided.

@@ -25,8 +25,8 @@ class RefreshSerializer(StrictSerializer):
 class TokenPairSerializer(serializers.Serializer[Any]):
     """A new pair of tokens."""
 
-    access = serializers.CharField(help_text="For the header `Authorization: Bearer <access>` and the socket.")
-    refresh = serializers.CharField(help_text="Works once, at /auth/refresh. Using it twice ends the sign-in.")
+    access = serializers.CharField(help_text="For `Authorization: Bearer <access>` and the socket.")
+    refresh = serializers.CharField(help_text="Works once, at /auth/refresh. A second use ends the sign-in.")
     expires_at = serializers.DateTimeField(help_text="When the access token ends.")
 
 

@@ -143,14 +143,14 @@ class Children:
         self._forget(child)
 
     def wait_ready(self, child: Child, is_ready: Callable[[], bool], seconds: float) -> None:
-        """Wait until `is_ready`. Raises: ChildFailed when the child ends first or takes longer."""
-        wait_until(lambda: child.has_ended() or is_ready(), seconds, self._pause)
-        if child.has_ended():
-            raise child.explain_end()
-        if not is_ready():
-            raise ChildFailed(
-                f"{child.name} was not ready within {seconds:.0f} s. {child.quote_log()}", child.log
-            )
+        """Wait until `is_ready`. Raises: ChildFailed when any child ends first or this one takes longer."""
+        was_ready = wait_until(lambda: bool(self.find_ended()) or is_ready(), seconds, self._pause)
+        ended = self.find_ended()
+        if ended is not None:
+            raise ended.explain_end()
+        if not was_ready:
+            message = f"{child.name} was not ready within {seconds:.0f} s. {child.quote_log()}"
+            raise ChildFailed(message, child.log)
 
     def find_ended(self) -> Child | None:
         return next((child for child in self._running if child.has_ended()), None)

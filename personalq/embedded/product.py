@@ -84,7 +84,6 @@ def beat(environment: Mapping[str, str]) -> ChildSpec:
         "--pidfile=",
         "--loglevel",
         "WARNING",
-        "-q",
     )
     return ChildSpec(
         name="beat", command=command, environment=environment, directory=REPOSITORY, announces_ready=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Mapping
@@ -85,7 +86,8 @@ class Supervisor:
                 self._children.wait_ready(child, child.has_announced_ready, READY_SECONDS)
         except EmbeddedError:
             # A password that was made must be shown even if this start fails: nobody will ever know it again.
-            say(self._read_first_operator(operator))
+            with contextlib.suppress(ChildFailed):
+                say(self._read_first_operator(operator))
             raise
         self._greet(self._read_first_operator(operator))
 

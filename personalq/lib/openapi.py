@@ -7,6 +7,7 @@ documents that it may answer with, and the ways to sign in.
 from typing import Any, ClassVar, Final
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import Direction, OpenApiResponse
 from rest_framework import serializers
@@ -25,7 +26,7 @@ SECURITY_SCHEMES: Final = {
         "type": "apiKey",
         "in": "cookie",
         "name": "personalq-session",
-        "description": "The pages' session, for reading this API in a browser. Writing also needs X-CSRFToken.",
+        "description": "The session of the pages. Writing also needs the header X-CSRFToken.",
     },
 }
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
@@ -58,7 +59,7 @@ class Problem(serializers.Serializer[Any]):
     detail = serializers.CharField(help_text="What to do about it.")
     code = serializers.CharField(help_text="A stable word for programs; docs/api.md lists all.")
     request_id = serializers.CharField(help_text="Tell it to the operator when you need help.")
-    errors = FieldProblem(many=True)
+    errors = FieldProblem(many=True)  # type: ignore[assignment]  # the name is RFC 9457's, not the form's
 
 
 class ProblemSchema(AutoSchema):
@@ -69,9 +70,19 @@ class ProblemSchema(AutoSchema):
 
     default_problems: ClassVar[tuple[int, ...]] = (400, 401, 403, 429)
 
+    def get_summary(self) -> str | None:
+        # ``@extend_schema(summary=…)`` goes before this.
+        return self.get_description().strip().split("\n", 1)[0].split(": ", 1)[0].rstrip(".") or None
+
     def get_auth(self) -> list[dict[str, list[str]]]:
         if any(isinstance(permission, AllowAny) for permission in self.view.get_permissions()):
             return []
+        for name, definition in SECURITY_SCHEMES.items():
+            self.registry.register_on_missing(
+                ResolvedComponent(  # type: ignore[no-untyped-call]
+                    name=name, type=ResolvedComponent.SECURITY_SCHEMA, schema=definition, object=name
+                )
+            )
         return [{name: []} for name in SECURITY_SCHEMES]
 
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
@@ -79,7 +90,7 @@ class ProblemSchema(AutoSchema):
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for code in self._problem_statuses():
             if str(code) not in bodies:
-                bodies[str(code)] = self._get_response_for_code(
+                bodies[str(code)] = self._get_response_for_code(  # type: ignore[no-untyped-call]
                     _problem(_SENTENCES[code]), str(code), (PROBLEM_MEDIA_TYPE,), direction
                 )
         return dict(sorted(bodies.items()))

@@ -59,6 +59,8 @@ def _refuse_excess(text: str, max_depth: int, max_members: int) -> None:
     depth = 0
     for bracket in _NOT_BRACKET.sub("", bare):
         depth += 1 if bracket in "[{" else -1
+        if depth < 0:
+            raise MalformedBody
         if depth > max_depth:
             raise MalformedBody(f"The body is nested deeper than {max_depth} levels. Flatten it.")
 

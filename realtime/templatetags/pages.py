@@ -18,7 +18,9 @@ _TITLE_LENGTH: Final = 120
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A small picture from the sprite in base.html, for the eye only: words have to stand beside it."""
-    return format_html('<svg class="icon" aria-hidden="true" focusable="false"><use href="#icon-{}"></use></svg>', name)
+    return format_html(
+        '<svg class="icon" aria-hidden="true" focusable="false"><use href="#icon-{}"></use></svg>', name
+    )
 
 
 @register.simple_tag

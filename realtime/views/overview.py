@@ -28,6 +28,7 @@ def show(request: HttpRequest) -> HttpResponse:
     user = person(request)
     last_event_id = live.last_event_id(user)
     context = {
+        "section": "overview",
         **_summary(user),
         "rows": rows_of(user, {})[:NEWEST],
         "newest": NEWEST,

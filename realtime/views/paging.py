@@ -61,7 +61,9 @@ def _newer(rows: QuerySet[M], anchor: int, size: int) -> Page[M] | None:
 def _anchor(among: QuerySet[Any], name: str, uuid: UUID) -> int:
     key: int | None = among.filter(uuid=uuid).values_list("pk", flat=True).first()
     if key is None:
-        raise InvalidInput.for_field(name, "invalid", "This page is gone. Begin at the first page of the list.")
+        raise InvalidInput.for_field(
+            name, "invalid", "This page is gone. Begin at the first page of the list."
+        )
     return key
 
 

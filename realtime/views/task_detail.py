@@ -8,9 +8,9 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from personalq.lib import rate_limits
 from personalq.lib.errors import IllegalTransition, InvalidInput
 from realtime.views import live
+from realtime.views.answers import Limit, limit_person
 from realtime.views.doors import page, person
 from realtime.views.output import tail_of, whole_of
 from realtime.views.queries import NothingAsked, OutputQuery
@@ -35,6 +35,7 @@ _LABELS: Final = {
     "restore": "Restore",
     "archive": "Archive",
 }
+_LIMIT: Final = Limit(group="task-change", rate="PERSONALQ_RATE_TASK_CHANGE")
 FRAGMENT_HEADER: Final = "X-Fragment"
 
 
@@ -68,7 +69,7 @@ def output(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def act(request: HttpRequest, uuid: UUID, verb: str) -> HttpResponse:
     """Carry out a verb; a script gets the changed parts, a form is led back to the page."""
     user = person(request)
-    rate_limits.limit(request, group="task-change", key=f"user\n{user.pk}", rate="PERSONALQ_RATE_TASK_CHANGE")
+    limit_person(request, _LIMIT)
     task = access.task_for(user, uuid, "change")
     is_fragment = FRAGMENT_HEADER in request.headers
     try:
@@ -96,7 +97,6 @@ def _show(
         "last_event_id": last_event_id,
         "attempt": attempt,
         "is_latest": attempt == task.attempts,
-        "attempts": range(1, task.attempts + 1),
         "tail": tail_of(task, attempt),
         "notice": notice,
     }
@@ -106,15 +106,23 @@ def _show(
 def _show_panel(request: HttpRequest, uuid: UUID, *, notice: str = "", status: int = 200) -> HttpResponse:
     task = access.task_for(person(request), uuid)
     context = {**_panel(request, task), "notice": notice}
-    return render(request, "pages/_task_panel.html", context, status=status)
+    return render(request, "pages/_task_fragment.html", context, status=status)
 
 
 def _panel(request: HttpRequest, task: Task) -> dict[str, Any]:
     may_change = access.is_owner_or_operator(person(request), task, "change")
     allowed = states.verbs_for(task.state) if may_change else frozenset()
     return {
+        "section": "tasks",
         "task": task,
-        "actions": [{"verb": verb, "label": _LABELS[verb]} for verb in VERBS if verb in allowed],
+        "actions": [
+            {"verb": verb, "label": _LABELS[verb], "route": f"task-{verb}"}
+            for verb in VERBS
+            if verb in allowed
+        ],
+        "attempt": task.attempts,
+        "attempts": range(1, task.attempts + 1),
+        "most_attempts": task.free_attempts + task.max_attempts,
         "timeline": timeline_of(task),
     }
 
@@ -122,5 +130,7 @@ def _panel(request: HttpRequest, task: Task) -> dict[str, Any]:
 def _attempt(task: Task, wanted: Mapping[str, Any]) -> int:
     attempt: int = wanted.get("attempt", task.attempts)
     if attempt > task.attempts:
-        raise InvalidInput.for_field("attempt", "invalid", f"This task has had {task.attempts} attempts so far.")
+        raise InvalidInput.for_field(
+            "attempt", "invalid", f"This task has had {task.attempts} attempts so far."
+        )
     return attempt

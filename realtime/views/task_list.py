@@ -31,6 +31,7 @@ def show(request: HttpRequest) -> HttpResponse:
         rows_of(user, wanted), among=access.tasks_of(user), size=PAGE_SIZE, before=before, after=after
     )
     context = {
+        "section": "tasks",
         "page": tasks,
         "page_size": PAGE_SIZE,
         "wanted": wanted,

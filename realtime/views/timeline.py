@@ -33,7 +33,12 @@ def timeline_of(task: Task) -> Timeline:
     found = list(rows[: MOST_EVENTS + 1])
     return Timeline(
         moments=[
-            Moment(kind=row.kind, words=_words(row.kind, row.attempt, row.data), details=_details(row.data), at=row.at)
+            Moment(
+                kind=row.kind,
+                words=_words(row.kind, row.attempt, row.data),
+                details=_details(row.data),
+                at=row.at,
+            )
             for row in found[:MOST_EVENTS]
         ],
         is_cut=len(found) > MOST_EVENTS,

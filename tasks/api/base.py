@@ -1,16 +1,15 @@
 """What all routes of tasks, agents and queues share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 from django.db.models import Model, QuerySet
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.reverse import reverse
 
 from accounts.models import User
-from personalq.lib.errors import NotAuthenticated, NotYours
+from personalq.lib.errors import MalformedBody, NotAuthenticated, NotYours
 from personalq.lib.fields import StrictSerializer
 from personalq.lib.pagination import KeysetPagination
 from personalq.lib.queries import StrictQuery
@@ -25,7 +24,7 @@ class ApiView(RateLimitedView):
     """A view for signed-in users that takes no query parameter and no body member that it does not know."""
 
     permission_classes = (IsAuthenticated, IsOwnerOrOperator)
-    http_method_names = ("get", "post", "patch", "delete", "head")  # type: ignore[assignment]
+    http_method_names = ("get", "post", "patch", "delete", "head")
     rate_limits = {"GET": READ_LIMIT, "HEAD": READ_LIMIT}
     query_class: ClassVar[type[StrictQuery]] = StrictQuery
     """The parameters of GET; other methods take none."""
@@ -37,7 +36,9 @@ class ApiView(RateLimitedView):
         reader = self.query_class if request.method in {"GET", "HEAD"} else StrictQuery
         self.query = reader.read(request)
 
-    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
+    def permission_denied(
+        self, request: Request, message: str | None = None, code: str | None = None
+    ) -> NoReturn:
         if code == NotYours.code and request.user.is_authenticated:
             raise NotYours
         super().permission_denied(request, message=message, code=code)
@@ -55,23 +56,26 @@ class ApiView(RateLimitedView):
         self.check_object_permissions(self.request, found)
         return found
 
-    def page(self, rows: QuerySet[Any, Any], represent: Callable[[Any, Request], dict[str, Any]]) -> Response:
+    def page(self, rows: QuerySet[Any, Any], represent: Callable[[Any], dict[str, Any]]) -> Response:
         """One keyset page of the rows, newest first."""
         pages = KeysetPagination()
         found = pages.paginate_queryset(rows, self.request, view=self) or []
-        return pages.get_paginated_response([represent(row, self.request) for row in found])
+        return pages.get_paginated_response([represent(row) for row in found])
 
 
-def read_body(form_class: type[StrictSerializer], request: Request, *, partial: bool = False) -> dict[str, Any]:
+def body_of(request: Request) -> Mapping[str, Any]:
+    """The members of a JSON body; the parser has refused whatever is not an object."""
+    body = request.data
+    if not isinstance(body, Mapping):
+        raise MalformedBody
+    return body
+
+
+def read_body(form_class: type[StrictSerializer], request: Request) -> dict[str, Any]:
     """The checked members of a JSON body; raises ValidationError that names each wrong one."""
-    form = form_class(data=request.data, partial=partial)
+    form = form_class(data=body_of(request))
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)
-
-
-def address_of(route: str, uuid: Any, request: Request) -> str:
-    """The absolute address of an object."""
-    return reverse(route, args=[uuid], request=request)
 
 
 def created(body: dict[str, Any]) -> Response:

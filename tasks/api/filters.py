@@ -56,9 +56,13 @@ class TaskQuery(OwnerQuery):
     """Which tasks to list."""
 
     status = StatusListField(required=False, help_text="One or more, with commas between them.")
-    agent = StrictCharField(max_length=NAME_LENGTH, required=False, help_text="An agent's id, or the name of yours.")
+    agent = StrictCharField(
+        max_length=NAME_LENGTH, required=False, help_text="An agent's id, or the name of yours."
+    )
     queue = StrictCharField(max_length=NAME_LENGTH, required=False, help_text="A queue's id or name.")
-    source = StrictChoiceField(choices=Source.values, required=False, help_text="How the task came in.")
+    source = StrictChoiceField(  # type: ignore[assignment]  # DRF gives every field an attribute of this name
+        choices=Source.values, required=False, help_text="How the task came in."
+    )
     search = StrictCharField(
         max_length=SEARCH_LENGTH,
         required=False,

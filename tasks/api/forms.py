@@ -24,7 +24,7 @@ DESCRIPTION_LENGTH: Final = 500
 _NAME_HELP: Final = "Unique among yours."
 
 
-class NothingToChange(StrictSerializer):
+class SomeChange(StrictSerializer):
     """A change has to name at least one field, so that a lost body is noticed."""
 
     default_error_messages: ClassVar[dict[str, Any]] = {"empty": "Send at least one field to change."}
@@ -49,7 +49,10 @@ class TaskForm(StrictSerializer):
         min_value=SMALLEST_INTEGER, max_value=LARGEST_INTEGER, required=False, help_text="Lower runs first."
     )
     input = StrictJSONField(
-        max_bytes=INPUT_BYTES, required=False, allow_null=True, help_text="Data for the agent beside the prompt."
+        max_bytes=INPUT_BYTES,
+        required=False,
+        allow_null=True,
+        help_text="Data for the agent beside the prompt.",
     )
     not_before_at = StrictDateTimeField(
         required=False, allow_null=True, help_text="Do not begin before this time."
@@ -60,7 +63,7 @@ class TaskForm(StrictSerializer):
     backlogged = StrictBooleanField(required=False, help_text="Put it aside until it is released.")
 
 
-class TaskChanges(NothingToChange):
+class TaskChanges(SomeChange):
     """What can be changed on a task that is neither running nor archived."""
 
     prompt = StrictCharField(max_length=PROMPT_LENGTH, required=False)
@@ -101,12 +104,18 @@ class AgentForm(_AgentLimits):
     """A new agent of any kind; the kind's own fields stand beside these."""
 
     name = StrictCharField(
-        max_length=NAME_LENGTH, refuse_edge_space=True, single_line=True, validators=[agent_name], help_text=_NAME_HELP
+        max_length=NAME_LENGTH,
+        refuse_edge_space=True,
+        single_line=True,
+        validators=[agent_name],
+        help_text=_NAME_HELP,
     )
-    kind = StrictChoiceField(choices=KINDS, help_text="What carries its tasks out. It cannot be changed later.")
+    kind = StrictChoiceField(
+        choices=KINDS, help_text="What carries its tasks out. It cannot be changed later."
+    )
 
 
-class AgentChanges(_AgentLimits):
+class AgentChanges(SomeChange, _AgentLimits):
     """Changes of an agent of any kind."""
 
     name = StrictCharField(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tasks.failures import FAILURES
 from tasks.runners.base import Outcome, Request, RunFailed, Runner
 from tasks.runners.command import CommandRunner
 from tasks.runners.echo import EchoRunner
@@ -23,8 +24,14 @@ def checked_config(runner: Runner, config: Any) -> Mapping[str, Any]:
     """The usable form of an agent's own fields; raises RunFailed `agent_misconfigured` when they are not valid."""
     form = runner.config_class(data=config)
     if not form.is_valid():
-        raise RunFailed("agent_misconfigured", f"config: {form.errors}")
+        raise RunFailed(_failure_code(form.errors), f"config: {form.errors}")
     return dict(form.validated_data)
+
+
+def _failure_code(errors: Mapping[str, Any]) -> str:
+    # What the operator has to mend, such as `command_not_allowed`, has a reason and a sentence of its own.
+    codes = (getattr(error, "code", "") for messages in errors.values() for error in messages)
+    return next((code for code in codes if code in FAILURES), "agent_misconfigured")
 
 
 __all__ = ["KINDS", "RUNNERS", "Outcome", "Request", "RunFailed", "Runner", "checked_config", "runner_for"]

@@ -1,9 +1,9 @@
 """Programs of which nothing stays behind.
 
-    guard.py      the process between a worker and a program: starts it, and ends all that came of it
-    processes.py  finding processes by their descent or by their environment; the guard's part of it lies in guard.py
-    pipes.py      our ends of a program's stdin, stdout and stderr
-    program.py    one program under its guard, as a worker sees it
-    scratch.py    the directories programs work in
-    cancelling.py finishing a piece of work although whoever asked for it is being cancelled
+guard.py      the process between a worker and a program: starts it, and ends all that came of it
+strays.py     ends what is left when the guard itself was killed
+pipes.py      our ends of a program's stdin, stdout and stderr
+program.py    one program under its guard, as a worker sees it
+scratch.py    the directories programs work in
+cancelling.py finishing a piece of work although whoever asked for it is being cancelled
 """

@@ -2,19 +2,23 @@
 
     python -I -S guard.py <descriptor> <program> <argument>...
 
-The descriptor is one end of a socket pair. The worker never writes to it: its end closing (a cancel, a time-out, or
-the worker's death by any cause) is the order to end the program and all that came of it. The guard answers with one
-line before it leaves, and leaves only when nothing is left or KILL_SECONDS have passed:
+Its working directory and environment are the program's, to which it adds HOME and TMPDIR.
+The descriptor is one end of a socket pair. The worker never writes to it: its end closing (a cancel, a
+time-out, or the worker's death by any cause) is the order to end the program and all that came of it. The
+guard answers with one line before it leaves, when nothing is left or KILL_SECONDS have passed:
 
     exit <code> <left>      the program ended by itself; <left> processes could not be ended, normally 0
     signal <number> <left>  a signal ended it
     errno <number> <left>   it could not be started
     none 0 <left>           it was never started, or never ended
 
-A process of its own, because only a program's parent learns of all orphans (as the "subreaper" on Linux), survives
-the worker, and has nothing else to do. It knows the standard library only and has one thread: the kernel ties the
-program's life to the thread that started it.
+A process of its own, because only a program's parent learns of all orphans (as the "subreaper" on Linux),
+survives the worker, and has nothing else to do. It knows the standard library only and has one thread: the
+kernel ties the program's life to the thread that started it.
 """
+
+# Each start imports this anew, and pathlib would cost more than all the rest.
+# ruff: noqa: PTH109, PTH110, PTH112, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -33,9 +37,9 @@ if TYPE_CHECKING:
 
 # How long a program that was asked to end may tidy up.
 GRACE_SECONDS = 0.3
-# How long a program that forks without end is fought before we give up.
-KILL_SECONDS = 3.0
-_LONGEST_NAP_SECONDS = 0.02
+# How long a program that forks without end is fought. The worker does not wait that long.
+KILL_SECONDS = 30.0
+_NAP_SECONDS = 0.001
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -67,35 +71,35 @@ class Guard:
             return "none 0 0\n"
         self._program = _start(self._argv, self._control)
         _let_go_of_standard_streams()
+        self._await_end()
+        self._kill_all()
+        return self._report()
+
+    def _await_end(self) -> None:
         while self._reap() and self._status is None and not self._is_stopping:
             self._wait(None)
         if self._is_stopping:
             self._ask_all_to_end()
-        self._kill_all()
-        return self._report()
 
     def _ask_all_to_end(self) -> None:
-        self._send_to_all(signal.SIGTERM)
+        for pid in descendants_of(os.getpid()):
+            _send(pid, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_SECONDS
         while self._reap() and (rest := deadline - time.monotonic()) > 0:
             self._wait(rest)
 
     def _kill_all(self) -> None:
-        # The kernel signals a whole group at once, also those of its members that are being forked at this moment.
+        # The kernel signals a whole group at once, also members that are being forked at this very moment.
         # Only once: when the group is empty, its number may become that of another.
         _send(-self._program, signal.SIGKILL)
-        # Killed processes may have forked just before, so one pass is not enough. Orphans become our children, and
-        # whoever has no children has no descendants: "no child left" is the proof that all are gone.
+        # Whoever loses its parent becomes our child: trees come up layer by layer, and "no child left" proves
+        # that nothing is left at all. Looking no deeper, and at the youngest first, makes it likely that they
+        # are met before they have forked once more.
         deadline = time.monotonic() + KILL_SECONDS
-        nap = 0.001
         while self._reap() and time.monotonic() < deadline:
-            self._send_to_all(signal.SIGKILL)
-            self._wait(nap)
-            nap = min(2 * nap, _LONGEST_NAP_SECONDS)
-
-    def _send_to_all(self, number: int) -> None:
-        for pid in descendants_of(os.getpid()):
-            _send(pid, number)
+            for pid in reversed(children_of(os.getpid())):
+                _send(pid, signal.SIGKILL)
+            self._wait(_NAP_SECONDS)
 
     def _wait(self, seconds: float | None) -> None:
         """Return when a child ended, the worker let go, we were told to end, or time is up."""
@@ -107,8 +111,9 @@ class Guard:
                 self._is_stopping = True
 
     def _reap(self) -> bool:
-        """Take in all children that have ended; tells whether any is left."""
-        while True:
+        """Take in children that have ended; tells whether any is left."""
+        # Without a limit, children that end as fast as we count would keep us counting.
+        for _ in range(1000):
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
@@ -117,6 +122,7 @@ class Guard:
                 return True
             if pid == self._program:
                 self._status = status
+        return True
 
     def _report(self) -> str:
         left = sum(1 for _ in descendants_of(os.getpid())) if self._reap() else 0
@@ -128,7 +134,7 @@ class Guard:
 
 
 def descendants_of(pid: int) -> Iterator[int]:
-    """All children, then theirs. Who kills while iterating thus kills before most have had the time to fork again."""
+    """All children, then theirs."""
     children = children_of(pid)
     yield from children
     for child in children:
@@ -193,7 +199,9 @@ def _become(argv: list[str], guard: int, control: int) -> NoReturn:
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         # A guard that died before the program was tied to it would never be noticed.
         if os.getppid() == guard:
-            os.execve(argv[0], argv, os.environ)  # noqa: S606 - no shell, on purpose
+            # Strays are known by their home, so the guard itself must not have it.
+            home = os.getcwd()
+            os.execve(argv[0], argv, {**os.environ, "HOME": home, "TMPDIR": home})  # noqa: S606 - no shell
     except OSError as error:
         os.write(control, f"errno {error.errno} 0\n".encode())
     finally:
@@ -221,24 +229,23 @@ def _let_go_of_standard_streams() -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    """A switch of the Linux kernel; elsewhere nothing, and then a process that leaves its group can escape."""
+    """Turn a switch of the Linux kernel. Elsewhere a process that leaves its group can escape."""
     if sys.platform == "linux":
         rest = [ctypes.c_ulong(each) for each in (value, 0, 0, 0)]
         ctypes.CDLL(None).prctl(ctypes.c_int(option), *rest)
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Guard the program that the arguments name, tell how it ended, and leave without any tidying by Python."""
+    """Guard the program that the arguments name, tell how it ended, and leave."""
     control = int(arguments[0])
     os.set_inheritable(control, False)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     line = Guard(control, arguments[1:]).run()
     try:
         os.write(control, line.encode())
-    except OSError:
-        # The worker is gone.
+    finally:
+        # The worker may be gone; and Python has nothing here that needs tidying.
         os._exit(0)
-    os._exit(0)
 
 
 if __name__ == "__main__":

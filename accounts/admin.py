@@ -1,0 +1,130 @@
+"""Users and their sign-ins, for operators."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts import tokens
+from accounts.models import TokenFamily, User
+from personalq.lib.admin import SafeModelAdmin
+
+MACHINE_WRITTEN = ("uuid", "session_epoch", "last_login", "date_joined")
+MACHINE_FIELDSET = ("Machine-written", {"fields": ("uuid", "session_epoch")})
+POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+@admin.register(User)
+class UserAdmin(SafeModelAdmin[User], DjangoUserAdmin[User]):
+    """Accounts. Only superusers hand out powers and touch superusers, lest an operator make himself one."""
+
+    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_staff", "is_superuser", "groups", "date_joined")
+    search_fields = ("username", "email", "first_name", "last_name", "uuid")
+    show_full_result_count = False
+    actions = ["sign_out_everywhere"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        return fieldsets if obj is None else (*fieldsets, MACHINE_FIELDSET)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:  # noqa: ARG002
+        return MACHINE_WRITTEN if _is_superuser(request) else (*MACHINE_WRITTEN, *POWERS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        # Sign-ins go with their user; nobody may delete them one by one.
+        return deleted, counts, lacking - {TokenFamily._meta.verbose_name}, protected  # noqa: SLF001
+
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:  # noqa: FBT001
+        super().save_model(request, obj, form, change)
+        if change and "is_active" in form.changed_data:
+            # The stamp alone would come back to life with the account, and with it what was issued before.
+            tokens.sign_out_everywhere(obj, "deactivated")
+
+    @admin.action(description="Sign out everywhere", permissions=["change"])
+    def sign_out_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        allowed = [user for user in queryset if _may_touch(request, user)]
+        for user in allowed:
+            tokens.sign_out_everywhere(user, "operator")
+            self.log_change(request, user, "Signed out everywhere.")
+        self.message_user(request, f"Signed out everywhere: {len(allowed)}.", messages.SUCCESS)
+
+
+@admin.register(TokenFamily)
+class TokenFamilyAdmin(SafeModelAdmin[TokenFamily]):
+    """Sign-ins: to be looked at and ended, never written."""
+
+    list_display = ("uuid", "user", "kind", "created_at", "expires_at", "state")
+    list_filter = ("kind", "revoked_reason", "created_at", "expires_at")
+    list_select_related = ("user",)
+    search_fields = ("uuid", "user__username")
+    fields = readonly_fields = (
+        "uuid",
+        "user",
+        "kind",
+        "created_at",
+        "expires_at",
+        "revoked_at",
+        "revoked_reason",
+        "state",
+    )
+    show_full_result_count = False
+    actions = ["revoke"]
+
+    @admin.display(description="state")
+    def state(self, family: TokenFamily) -> str:
+        if family.revoked_at is not None:
+            return "revoked"
+        if family.kind == TokenFamily.Kind.PAGE and family.session_id is None:
+            return "signed out"
+        return "live" if family.expires_at > timezone.now() else "expired"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        obj: TokenFamily | None = None,  # noqa: ARG002
+    ) -> bool:
+        return False
+
+    def has_delete_permission(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        obj: TokenFamily | None = None,  # noqa: ARG002
+    ) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: TokenFamily | None = None) -> bool:
+        return super().has_view_permission(request, obj) or self.has_revoke_permission(request)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.change_tokenfamily")
+
+    @admin.action(description="Revoke: end all tokens of the sign-in", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[TokenFamily]) -> None:
+        families = list(queryset.filter(revoked_at=None))
+        for family in families:
+            tokens.revoke(family, "operator")
+            self.log_change(request, family, "Revoked.")
+        self.message_user(request, f"Revoked: {len(families)}.", messages.SUCCESS)
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.is_superuser
+
+
+def _may_touch(request: HttpRequest, user: User | None) -> bool:
+    return _is_superuser(request) or user is None or not user.is_superuser

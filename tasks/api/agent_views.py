@@ -1,0 +1,112 @@
+"""Agents: list, create, read, change, delete."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from personalq.lib.openapi import conflict, no_content
+from tasks import access, agents
+from tasks.api import documents, references
+from tasks.api.agent_bodies import read_changes, read_new_agent
+from tasks.api.base import READ_LIMIT, ApiView, body_of, created
+from tasks.api.filters import OwnerQuery, PageParameters, agents_listed
+from tasks.api.forms import AGENT_CHANGES, AGENT_FORMS
+from tasks.api.representations import agent_row
+
+_WRITE_LIMIT = ("agent-change", "PERSONALQ_RATE_AGENT_CHANGE")
+_NEW_AGENT = PolymorphicProxySerializer(
+    component_name="NewAgent", serializers=dict(AGENT_FORMS), resource_type_field_name="kind"
+)
+_CHANGED_AGENT = PolymorphicProxySerializer(
+    component_name="ChangedAgent", serializers=list(AGENT_CHANGES.values()), resource_type_field_name=None
+)
+
+
+class AgentView(ApiView):
+    """What all routes about agents share."""
+
+    def with_queue(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The values with the queue that they name."""
+        if "queue" not in values:
+            return values
+        return {**values, "queue": references.queue_to_use(self.user, values["queue"])}
+
+
+class AgentList(AgentView):
+    """Your agents."""
+
+    query_class = OwnerQuery
+    rate_limits: ClassVar = {"GET": READ_LIMIT, "HEAD": READ_LIMIT, "POST": _WRITE_LIMIT}
+
+    @extend_schema(
+        operation_id="list_agents",
+        summary="List agents",
+        tags=["agents"],
+        parameters=[OwnerQuery, PageParameters],
+        responses={200: documents.AgentPage},
+    )
+    def get(self, request: Request) -> Response:
+        rows = agents_listed(self.user, self.query).select_related("queue", "owner")
+        return self.page(rows, agent_row(request))
+
+    @extend_schema(
+        operation_id="create_agent",
+        summary="Create an agent",
+        tags=["agents"],
+        request=_NEW_AGENT,
+        responses={201: documents.AGENT, **conflict("`name_taken`: you have an agent of this name.")},
+    )
+    def post(self, request: Request) -> Response:
+        values = self.with_queue(read_new_agent(body_of(request)))
+        agent = agents.create(actor=self.user, **values)
+        return created(agent_row(request)(agent))
+
+
+class OneAgent(AgentView):
+    """One agent."""
+
+    rate_limits: ClassVar = {
+        "GET": READ_LIMIT,
+        "HEAD": READ_LIMIT,
+        "PATCH": _WRITE_LIMIT,
+        "DELETE": _WRITE_LIMIT,
+    }
+
+    @extend_schema(
+        operation_id="get_agent", summary="Read an agent", tags=["agents"], responses={200: documents.AGENT}
+    )
+    def get(self, request: Request, uuid: UUID) -> Response:
+        return Response(agent_row(request)(self.allowed(access.agent_for(self.user, uuid))))
+
+    @extend_schema(
+        operation_id="change_agent",
+        summary="Change an agent",
+        description=(
+            "What is not sent stays. The kind cannot be changed. `null` puts one of the kind's own fields "
+            "back to its default."
+        ),
+        tags=["agents"],
+        request=_CHANGED_AGENT,
+        responses={200: documents.AGENT, **conflict("`name_taken`: you have an agent of this name.")},
+    )
+    def patch(self, request: Request, uuid: UUID) -> Response:
+        agent = self.allowed(access.agent_for(self.user, uuid, "change"))
+        changes = self.with_queue(read_changes(agent, body_of(request)))
+        return Response(agent_row(request)(agents.change(actor=self.user, agent=agent, **changes)))
+
+    @extend_schema(
+        operation_id="delete_agent",
+        summary="Delete an agent",
+        description="It stays behind the history of its tasks; its name becomes free.",
+        tags=["agents"],
+        responses={
+            **no_content("The agent is deleted."),
+            **conflict("`agent_in_use`: it has tasks that are not finished."),
+        },
+    )
+    def delete(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
+        agents.delete(actor=self.user, agent=self.allowed(access.agent_for(self.user, uuid, "change")))
+        return Response(status=204)

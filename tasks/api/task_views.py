@@ -1,0 +1,138 @@
+"""Tasks: list, create, read, edit and their history."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from personalq.lib.errors import Conflict
+from personalq.lib.openapi import conflict
+from tasks import access, feed, lifecycle
+from tasks.api import documents, references
+from tasks.api.base import READ_LIMIT, ApiView, created, read_body
+from tasks.api.filters import EVENTS_PER_PAGE, EventQuery, PageParameters, TaskQuery, tasks_listed
+from tasks.api.forms import TaskChanges, TaskForm
+from tasks.api.representations import task_in_full, task_row, task_rows
+from tasks.constraints import conflicts
+from tasks.models import Task
+
+_LOCATION = OpenApiParameter(
+    "Location", str, OpenApiParameter.HEADER, response=[201], description="The address of the new object."
+)
+
+
+class TaskView(ApiView):
+    """What all routes about tasks share."""
+
+    def answer(self, task: Task) -> dict[str, Any]:
+        """The task in full, as far as the one who asks may see it."""
+        is_for_operator = access.is_operator_for(self.user, Task, "view")
+        return task_in_full(task, self.request, is_for_operator=is_for_operator)
+
+    def answer_anew(self, task: Task) -> Response:
+        """The task as the database has it now."""
+        return Response(self.answer(access.task_for(self.user, task.uuid)))
+
+
+class TaskList(TaskView):
+    """Your tasks."""
+
+    query_class = TaskQuery
+    rate_limits = {
+        "GET": READ_LIMIT,
+        "HEAD": READ_LIMIT,
+        "POST": ("task-create", "PERSONALQ_RATE_TASK_CREATE"),
+    }
+
+    @extend_schema(
+        operation_id="list_tasks",
+        summary="List tasks",
+        description="Newest first. Long prompts are cut; result and input are left out.",
+        tags=["tasks"],
+        parameters=[TaskQuery, PageParameters],
+        responses={200: documents.TaskPage},
+    )
+    def get(self, request: Request) -> Response:
+        return self.page(task_rows(tasks_listed(self.user, self.query)), task_row(request))
+
+    @extend_schema(
+        operation_id="create_task",
+        summary="Create a task",
+        description="The task is ready to run at once unless it is backlogged or not yet due.",
+        tags=["tasks"],
+        request=TaskForm,
+        parameters=[_LOCATION],
+        responses={201: documents.Task, **conflict("The agent or queue was deleted at this moment.")},
+    )
+    def post(self, request: Request) -> Response:
+        body = read_body(TaskForm, request)
+        agent = references.agent_to_use(self.user, body.pop("agent"))
+        if "queue" in body:
+            body["queue"] = references.queue_to_use(self.user, body["queue"])
+        is_backlogged = body.pop("backlogged", False)
+        with conflicts(
+            gone=Conflict("The agent or the queue was deleted at this moment. Choose another one.")
+        ):
+            task = lifecycle.submit(actor=self.user, agent=agent, is_backlogged=is_backlogged, **body)
+        return created(self.answer(task))
+
+
+class OneTask(TaskView):
+    """One task."""
+
+    rate_limits: ClassVar = {
+        "GET": READ_LIMIT,
+        "HEAD": READ_LIMIT,
+        "PATCH": ("task-change", "PERSONALQ_RATE_TASK_CHANGE"),
+    }
+
+    @extend_schema(
+        operation_id="get_task", summary="Read a task", tags=["tasks"], responses={200: documents.Task}
+    )
+    def get(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
+        return Response(self.answer(self.allowed(access.task_for(self.user, uuid))))
+
+    @extend_schema(
+        operation_id="edit_task",
+        summary="Change title, order or prompt",
+        tags=["tasks"],
+        request=TaskChanges,
+        responses={200: documents.Task, **conflict("`illegal_transition`: the task is running or archived.")},
+    )
+    def patch(self, request: Request, uuid: UUID) -> Response:
+        task = self.allowed(access.task_for(self.user, uuid, "change"))
+        lifecycle.edit(actor=self.user, task=task, **read_body(TaskChanges, request))
+        return self.answer_anew(task)
+
+
+class TaskEvents(TaskView):
+    """A task's history."""
+
+    query_class = EventQuery
+
+    @extend_schema(
+        operation_id="list_task_events",
+        summary="List a task's events",
+        description="Oldest first. To follow a task, ask again with `after` set to the last id you saw.",
+        tags=["tasks"],
+        parameters=[EventQuery],
+        responses={200: documents.EventPage},
+    )
+    def get(self, request: Request, uuid: UUID) -> Response:
+        task = self.allowed(access.task_for(self.user, uuid))
+        size = self.query.get("page_size", EVENTS_PER_PAGE)
+        # One more than is shown tells whether there is more.
+        found = feed.read(
+            after=self.query.get("after", 0), up_to=feed.horizon(), limit=size + 1, task_ids=[task.pk]
+        )
+        shown = found[:size]
+        following = _events_after(task, shown[-1].id, size, request) if len(found) > size else None
+        return Response({"results": [event.as_json() for event in shown], "next": following})
+
+
+def _events_after(task: Task, after: int, page_size: int, request: Request) -> str:
+    route = reverse("api-task-events", args=[task.uuid], request=request)
+    return f"{route}?after={after}&page_size={page_size}"

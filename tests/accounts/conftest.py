@@ -1,0 +1,50 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from pytest_django import Settings
+
+from accounts.models import User
+from tests.accounts.clients import SecureClient
+from tests.makers import make_operator, make_user
+
+
+@pytest.fixture(autouse=True)
+def fast_hashing(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def fresh_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has tried anything yet, and no window ends in the middle of a test."""
+    cache.clear()
+    monkeypatch.setattr("django_ratelimit.core.time", SimpleNamespace(time=lambda: 1_800_000_000))
+
+
+@pytest.fixture
+def alice(db: Any) -> User:
+    return make_user("alice")
+
+
+@pytest.fixture
+def operator(db: Any) -> User:
+    return make_operator("olga")
+
+
+@pytest.fixture
+def client() -> SecureClient:
+    return SecureClient()
+
+
+@pytest.fixture
+def signed_in(client: SecureClient, alice: User) -> SecureClient:
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def at_admin(operator: User) -> SecureClient:
+    client = SecureClient()
+    client.force_login(operator)
+    return client

@@ -1,0 +1,121 @@
+"""Runs the real supervisor as its own process, and looks at what it left behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from personalq.embedded.layout import REPOSITORY, Layout
+from personalq.embedded.leftovers import read_record
+from personalq.embedded.processes import is_alive
+
+# Long enough for a machine that is busy with other things; nothing waits longer than it must.
+DEADLINE_SECONDS = 120.0
+GREETING = "Stop with Ctrl-C."
+EMPTY: Mapping[str, str] = {}
+# Makes standard input the controlling terminal of a new session, then becomes the command.
+TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+OWN_TERMINAL = [sys.executable, "-c", TAKE_TERMINAL]
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """What a fresh shell has: nothing of what the running tests set for themselves."""
+    kept = ("PATH", "HOME", "LANG", "PQ_PG_BIN", "PQ_REDIS_BIN", "LD_LIBRARY_PATH")
+    return {name: os.environ[name] for name in kept if name in os.environ} | more
+
+
+class Home:
+    """One installation: a data directory and an env file, in which runs follow one another."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.env_file = directory / ".env"
+        self.layout = Layout(directory / "var")
+
+    def environment(self, **more: str) -> dict[str, str]:
+        own = {"PERSONALQ_VAR": str(self.layout.root), "PERSONALQ_ENV_FILE": str(self.env_file)}
+        return clean_environment(**own, **more)
+
+    def command(self, port: int) -> list[str]:
+        return [sys.executable, str(REPOSITORY / "manage.py"), "up", "--port", str(port)]
+
+    def pids(self) -> dict[str, int]:
+        """The recorded children of the current run."""
+        entries = json.loads(self.layout.children_file.read_text())
+        return {entry["name"]: entry["pid"] for entry in entries}
+
+
+class Run:
+    """One `manage.py up`. Its output is a file, so that it never waits for us to read."""
+
+    def __init__(
+        self,
+        home: Home,
+        port: int | None = None,
+        *,
+        terminal: int | None = None,
+        environment: Mapping[str, str] = EMPTY,
+    ) -> None:
+        self.home = home
+        self.port = port or find_free_port()
+        self._out = home.directory / "out.txt"
+        with self._out.open("wb") as out:
+            self.process = subprocess.Popen(
+                [*(OWN_TERMINAL if terminal else []), *home.command(self.port)],
+                stdin=terminal or subprocess.DEVNULL,
+                stdout=terminal or out,
+                stderr=terminal or out,
+                env=home.environment(**environment),
+            )
+
+    @property
+    def output(self) -> str:
+        return self._out.read_text()
+
+    def wait_for_greeting(self) -> None:
+        wait_for(lambda: GREETING in self.output or self.process.poll() is not None, "the greeting")
+        assert GREETING in self.output, self.output
+
+    def wait_for_end(self) -> int:
+        return self.process.wait(DEADLINE_SECONDS)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def nothing_runs(home: Home, pids: dict[str, int]) -> bool:
+    """Whether every one of the processes is gone, and with them the lock."""
+    return not any(is_alive(pid) for pid in pids.values()) and not any(
+        leftover.is_running() for leftover in read_record(home.layout)
+    )
+
+
+def kill_everything(home: Home) -> None:
+    """What a failed test leaves must not outlive it."""
+    for leftover in read_record(home.layout):
+        leftover.send(signal.SIGKILL)

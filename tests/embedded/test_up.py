@@ -1,0 +1,185 @@
+"""`manage.py up` with the whole product: how it starts, what it refuses, and every way in which it ends."""
+
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from personalq.embedded.env_file import parse
+from tests.embedded.running import Home, Run, kill_everything, nothing_runs, wait_for
+
+CONTROL_C = b"\x03"
+PASSWORD = re.compile(r"Sign in as admin with the password (\S+)")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """One installation that the tests of this file start again and again, as people do."""
+    home = Home(tmp_path_factory.mktemp("up"))
+    yield home
+    kill_everything(home)
+
+
+def start(home: Home) -> tuple[Run, dict[str, int]]:
+    run = Run(home)
+    run.wait_for_greeting()
+    return run, home.pids()
+
+
+def sql(home: Home, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(
+        host=str(home.layout.postgres_socket_dir), user="postgres", dbname="personalq", autocommit=True
+    ) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def read_everything_below(directory: Path) -> Iterator[bytes]:
+    for path in directory.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            yield path.read_bytes()
+
+
+def test_first_start_tells_how_to_sign_in_and_keeps_the_password_nowhere(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    run, pids = start(home)
+    assert set(pids) == {"postgres", "valkey", "web", "worker", "beat"}
+    assert f"http://127.0.0.1:{run.port}/" in run.output
+    with urllib.request.urlopen(f"http://127.0.0.1:{run.port}/healthz", timeout=10) as answer:
+        assert answer.status == 200
+    told = PASSWORD.search(run.output)
+    assert told is not None
+    assert stat.S_IMODE(home.env_file.stat().st_mode) == 0o600
+    assert not any(secret in run.output for secret in secrets_of(home))
+    run.process.send_signal(signal.SIGTERM)
+    assert run.wait_for_end() == 0
+    assert nothing_runs(home, pids)
+    private = [told[1].encode(), *(secret.encode() for secret in secrets_of(home))]
+    for content in read_everything_below(home.layout.root):
+        assert not any(secret in content for secret in private)
+
+
+def secrets_of(home: Home) -> list[str]:
+    values = parse(home.env_file.read_text())
+    return [values["SECRET_KEY"], values["JWT_SIGNING_KEY"]]
+
+
+def test_second_start_is_refused_and_the_first_goes_on(home: Home) -> None:
+    run, pids = start(home)
+    second = subprocess.run(
+        home.command(run.port), env=home.environment(), capture_output=True, text=True, check=False
+    )
+    assert second.returncode == 1
+    assert f"already running here (pid {run.process.pid})" in second.stdout
+    assert home.pids() == pids
+    run.process.send_signal(signal.SIGINT)
+    assert run.wait_for_end() == 0
+    assert nothing_runs(home, pids)
+
+
+def test_killed_supervisor_leaves_nothing_and_loses_nothing(home: Home) -> None:
+    run, pids = start(home)
+    sql(home, "CREATE TABLE kept AS SELECT 42 AS answer")
+    run.kill()
+    # At once, on the same port: it waits for the rest of the first run to end.
+    again = Run(home, run.port)
+    again.wait_for_greeting()
+    assert nothing_runs_of(pids, home)
+    assert sql(home, "SELECT answer FROM kept") == [(42,)]
+    assert PASSWORD.search(again.output) is None
+    assert "changepassword admin" in again.output
+    # And a dead server ends the run with the reason on the console.
+    os.kill(home.pids()["postgres"], signal.SIGKILL)
+    assert again.wait_for_end() == 1
+    assert "postgres was killed by SIGKILL" in again.output
+
+
+def nothing_runs_of(pids: dict[str, int], home: Home) -> bool:
+    return not set(pids.values()) & set(home.pids().values())
+
+
+def test_second_control_c_does_not_break_the_orderly_stop(home: Home) -> None:
+    controller, terminal = os.openpty()
+    run = Run(home, terminal=terminal)
+    os.close(terminal)
+    said = read_until(controller, b"Stop with Ctrl-C.")
+    pids = home.pids()
+    assert b"Personal-Q is running" in said
+    os.write(controller, CONTROL_C)
+    said = read_until(controller, b"Stopping")
+    os.write(controller, CONTROL_C)
+    assert b"Traceback" not in said + read_until(controller, b"Stopped.")
+    assert run.wait_for_end() == 0
+    os.close(controller)
+    assert nothing_runs(home, pids)
+
+
+def test_closed_terminal_stops_a_start_half_way(home: Home) -> None:
+    controller, terminal = os.openpty()
+    run = Run(home, terminal=terminal)
+    os.close(terminal)
+    read_until(controller, b"Bringing the database up to date")
+    pids = home.pids()
+    os.close(controller)
+    assert run.wait_for_end() == 0
+    assert nothing_runs(home, pids)
+
+
+def read_until(controller: int, expected: bytes) -> bytes:
+    said = b""
+    while expected not in said:
+        said += os.read(controller, 65536)
+    return said
+
+
+def test_busy_port_is_named_before_anything_is_started(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        run = Run(home, other.getsockname()[1])
+        assert run.wait_for_end() == 1
+    assert f"Port {run.port} on 127.0.0.1: Address already in use" in run.output
+    assert "PORT=" in run.output
+    assert not home.layout.postgres_data.exists()
+    assert not home.env_file.exists()
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http", "-1", "8000 ", "٣"])
+def test_senseless_port_is_refused(tmp_path: Path, port: str) -> None:
+    home = Home(tmp_path)
+    answer = subprocess.run(
+        home.command(0)[:-2],
+        env=home.environment(PORT=port),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 2
+    assert "number from 1 to 65535" in answer.stderr
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+def test_one_server_of_two_is_refused(tmp_path: Path, name: str) -> None:
+    home = Home(tmp_path)
+    answer = subprocess.run(
+        home.command(1), env=home.environment(**{name: "x"}), capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 1
+    assert f"Only {name} is set" in answer.stdout
+
+
+def test_broken_configuration_is_explained_without_values(home: Home) -> None:
+    run = Run(home, environment={"SECRET_KEY": "short-and-private"})
+    assert run.wait_for_end() == 1
+    assert "SECRET_KEY is shorter than" in run.output
+    assert "short-and-private" not in run.output
+    wait_for(lambda: nothing_runs(home, {}), "everything to end")

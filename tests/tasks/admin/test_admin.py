@@ -1,0 +1,181 @@
+"""Operators see everything in the admin and change it only through the product's own verbs."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from accounts.models import User
+from tasks import events, lifecycle
+from tasks.models import Agent, Queue, Task, TaskEvent
+from tasks.states import Status
+from tests.accounts.clients import SecureClient
+from tests.makers import kinds, make_agent, make_operator, make_queue, make_running, make_task, make_user
+
+pytestmark = pytest.mark.django_db
+MODELS = (Agent, Queue, Task, TaskEvent, User)
+
+
+@pytest.fixture
+def operator() -> User:
+    return make_operator()
+
+
+@pytest.fixture
+def client(operator: User) -> SecureClient:
+    client = SecureClient()
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def task() -> Task:
+    return make_task(make_agent(make_user()), "a prompt", title="A title")
+
+
+def changelist(model: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def change_url(instance: Any) -> str:
+    meta = instance._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[instance.pk])
+
+
+def act(client: SecureClient, action: str, *chosen: Any) -> str:
+    data = {"action": action, "_selected_action": [item.pk for item in chosen]}
+    response = client.post(changelist(type(chosen[0])), data, follow=True)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_lists_work_with_rows_search_and_hostile_queries(model: Any, client: SecureClient, task: Task) -> None:
+    assert client.get(changelist(model)).status_code == 200
+    assert client.get(changelist(model), {"q": str(task.uuid)}).status_code == 200
+    for query in ("q=%00", "id__regex=(", "id__exact=%00", "p=abc", "o=9.9.9", "e=1"):
+        assert client.get(f"{changelist(model)}?{query}").status_code in {200, 302, 400}, query
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_number_of_queries_of_a_list_does_not_grow(
+    model: Any, client: SecureClient, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(8):
+        make_running(make_agent(make_user()))
+    with django_assert_max_num_queries(12):
+        client.get(changelist(model))
+
+
+def test_every_model_of_ours_is_in_the_admin() -> None:
+    from django.apps import apps
+
+    ours = {model for app in ("accounts", "tasks") for model in apps.get_app_config(app).get_models()}
+    assert ours <= set(admin.site._registry)
+
+
+def test_change_pages_open(client: SecureClient, task: Task) -> None:
+    assert task.agent is not None
+    event = task.events.get()
+    for instance in (task, task.agent, task.agent.queue, event, task.owner):
+        assert client.get(change_url(instance)).status_code == 200
+
+
+def test_cancel_goes_through_the_lifecycle(client: SecureClient, task: Task, operator: User) -> None:
+    act(client, "cancel", task)
+    last = task.events.order_by("-id")[0]
+    assert (last.kind, last.data["by"]) == (events.CANCELLED, operator.username)
+
+
+def test_refused_action_says_why_and_changes_nothing(client: SecureClient, task: Task) -> None:
+    page = act(client, "archive", task)
+    assert "cannot take" in page
+    assert kinds(task) == [events.CREATED]
+
+
+def test_retry_and_archive(client: SecureClient, task: Task) -> None:
+    act(client, "cancel", task)
+    act(client, "retry", task)
+    act(client, "cancel", task)
+    act(client, "archive", task)
+    assert Task.objects.get(pk=task.pk).state == Status.ARCHIVED
+
+
+def test_posted_machine_fields_are_ignored(client: SecureClient, task: Task) -> None:
+    data = {"title": "New", "prompt": task.prompt, "order": 3, "status": 1, "result": "forged", "attempts": 7}
+    assert client.post(change_url(task), data).status_code == 302
+    changed = Task.objects.get(pk=task.pk)
+    assert (changed.title, changed.order) == ("New", 3)
+    assert (changed.state, changed.result, changed.attempts) == (Status.READY, None, 0)
+    assert kinds(task) == [events.CREATED, events.EDITED]
+
+
+def test_running_task_cannot_be_edited(client: SecureClient) -> None:
+    task, _claim = make_running(make_agent(make_user()))
+    data = {"title": "New", "prompt": "other", "order": 0}
+    response = client.post(change_url(task), data, follow=True)
+    assert "cannot take" in response.content.decode()
+    assert Task.objects.get(pk=task.pk).prompt == task.prompt
+
+
+@pytest.mark.parametrize("model", [Task, TaskEvent])
+def test_tasks_and_events_are_neither_added_nor_deleted(model: Any, client: SecureClient, task: Task) -> None:
+    name = f"admin:tasks_{model._meta.model_name}"
+    assert client.get(reverse(f"{name}_add")).status_code == 403
+    pk = task.pk if model is Task else task.events.get().pk
+    assert client.post(reverse(f"{name}_delete", args=[pk]), {"post": "yes"}).status_code == 403
+
+
+def test_queue_is_paused_and_resumed(client: SecureClient) -> None:
+    queue = make_queue()
+    act(client, "pause", queue)
+    assert Queue.objects.get(pk=queue.pk).is_paused
+    act(client, "resume", queue)
+    assert not Queue.objects.get(pk=queue.pk).is_paused
+
+
+def test_agent_with_unfinished_tasks_is_not_deleted(client: SecureClient, task: Task) -> None:
+    assert task.agent is not None
+    assert "not finished" in act(client, "delete_unused", task.agent)
+    lifecycle.cancel(actor=None, task=task)
+    act(client, "delete_unused", task.agent)
+    assert not Agent.objects.existing().filter(pk=task.agent_id).exists()
+
+
+def test_wrong_configuration_of_an_agent_is_refused(client: SecureClient, task: Task) -> None:
+    agent = task.agent
+    assert agent is not None
+    data = {
+        "name": agent.name,
+        "queue": agent.queue_id,
+        "config": '{"word_delay_ms": "fast"}',
+        "concurrency_limit": 1,
+        "timeout_seconds": 60,
+        "output_limit_bytes": 4096,
+        "max_attempts": 1,
+    }
+    response = client.post(change_url(agent), data)
+    assert response.status_code == 200
+    assert "word_delay_ms" in response.content.decode()
+    assert Agent.objects.get(pk=agent.pk).config == {}
+
+
+@pytest.mark.security
+def test_operator_without_permission_sees_nothing(task: Task) -> None:
+    client = SecureClient()
+    client.force_login(make_user(is_staff=True))
+    assert client.get(changelist(Task)).status_code == 403
+    assert client.get(change_url(task)).status_code == 403
+
+
+@pytest.mark.security
+def test_operator_who_may_only_look_cannot_act(task: Task) -> None:
+    from django.contrib.auth.models import Permission
+
+    onlooker = make_user(is_staff=True)
+    onlooker.user_permissions.add(Permission.objects.get(codename="view_task"))
+    client = SecureClient()
+    client.force_login(onlooker)
+    act(client, "cancel", task)
+    assert Task.objects.get(pk=task.pk).state == Status.READY

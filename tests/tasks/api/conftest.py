@@ -1,0 +1,60 @@
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+
+from accounts.models import User
+from tasks.models import Agent, Queue
+from tests.makers import make_agent, make_operator, make_user
+from tests.tasks.api.client import Api
+
+
+@pytest.fixture(autouse=True)
+def no_counts_left() -> None:
+    """Earlier tests have used up nobody's rate."""
+    cache.clear()
+
+
+@pytest.fixture
+def alice(db: Any) -> User:
+    return make_user("alice")
+
+
+@pytest.fixture
+def bob(db: Any) -> User:
+    return make_user("bob")
+
+
+@pytest.fixture
+def operator(db: Any) -> User:
+    return make_operator("olga")
+
+
+@pytest.fixture
+def agent(alice: User) -> Agent:
+    return make_agent(alice, name="scribe")
+
+
+@pytest.fixture
+def default_queue(db: Any) -> Queue:
+    return Queue.objects.shared_default()
+
+
+@pytest.fixture
+def as_alice(alice: User) -> Api:
+    return Api(alice)
+
+
+@pytest.fixture
+def as_bob(bob: User) -> Api:
+    return Api(bob)
+
+
+@pytest.fixture
+def as_operator(operator: User) -> Api:
+    return Api(operator)
+
+
+@pytest.fixture
+def anonymous(db: Any) -> Api:
+    return Api()
