@@ -151,7 +151,7 @@ def sign_out(refresh: str) -> None:
         InvalidToken: It is no refresh token of ours, or expired: the caller should know that nothing ended.
     """
     claims = _read(RefreshToken, refresh)
-    family = TokenFamily.objects.filter(uuid=claims.family, user__uuid=claims.user).first()
+    family = TokenFamily.objects.filter(uuid=claims.family).first()
     if family is not None:
         revoke(family, "sign-out")
 

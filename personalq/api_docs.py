@@ -106,9 +106,7 @@ def _operation(document: Document, path: str, method: str, details: Document) ->
 
 
 def _parameter(document: Document, parameter: Document) -> Member:
-    described_here = _member(
-        document, parameter["name"], parameter["schema"], bool(parameter.get("required"))
-    )
+    described_here = _member(document, parameter["name"], parameter["schema"], bool(parameter.get("required")))
     notes = [marked(parameter["description"])] if parameter.get("description") else []
     return Member(
         name=described_here.name,
@@ -142,9 +140,7 @@ def _shapes(document: Document, schema: Document) -> Iterator[Shape]:
 
 
 def _member(document: Document, name: str, schema: Document, is_required: bool) -> Member:  # noqa: FBT001
-    return Member(
-        name=name, type=_type_of(document, schema), is_required=is_required, notes=_notes(document, schema)
-    )
+    return Member(name=name, type=_type_of(document, schema), is_required=is_required, notes=_notes(document, schema))
 
 
 def _type_of(document: Document, schema: Document) -> str:
@@ -161,11 +157,18 @@ def _type_of(document: Document, schema: Document) -> str:
 
 def _notes(document: Document, schema: Document) -> list[SafeString]:
     resolved = _resolved(document, schema)
-    choices = [f"`{each}`" for each in resolved.get("enum", ()) if each is not None]
+    choices = [f"`{each}`" for each in _choices(document, resolved) if each is not None]
     bounds = [text.format(resolved[name]) for name, text in _BOUNDS.items() if name in resolved]
     description = schema.get("description") or resolved.get("description", "")
     notes = [description, "One of " + ", ".join(choices) + "." if choices else "", _sentence(bounds)]
     return [marked(note) for note in notes if note]
+
+
+def _choices(document: Document, schema: Document) -> list[Any]:
+    if "const" in schema:
+        return [schema["const"]]
+    items = _resolved(document, schema.get("items", {}))
+    return list(schema.get("enum") or items.get("enum") or ())
 
 
 def _sentence(parts: list[str]) -> str:

@@ -1,6 +1,7 @@
 """The one ASGI entry: HTTP goes to Django, `/ws/` to the event sockets."""
 
 import os
+from typing import cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "personalq.settings")
 
@@ -11,13 +12,13 @@ from django.core.asgi import get_asgi_application  # noqa: E402
 # Django must be set up before anything that imports models.
 django_application = get_asgi_application()
 
-from personalq.lib.asgi import BodyLimit  # noqa: E402
+from personalq.lib.asgi import Application, BodyLimit  # noqa: E402
 from realtime.routing import websocket_application  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": BodyLimit(
-            django_application,
+            cast(Application, django_application),
             limits=settings.PERSONALQ_BODY_LIMITS,
             default_limit=settings.PERSONALQ_BODY_LIMIT_DEFAULT,
         ),

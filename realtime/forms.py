@@ -1,4 +1,4 @@
-"""The forms of the pages. The rules about values are those of the API; forms repeat them in the browser's terms."""
+"""The forms of the pages. The rules about values are those of the API; forms repeat them for browsers."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -13,11 +13,12 @@ from accounts.models import User
 from personalq.lib.errors import AppError
 from personalq.lib.fields import LARGEST_INTEGER
 from tasks import access
-from tasks.models import PROMPT_LENGTH, TITLE_LENGTH, Agent
+from tasks.models import PROMPT_LENGTH, TITLE_LENGTH, Agent, Queue
 from tasks.names import NAME_LENGTH
 from tasks.runners import RUNNERS
 
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS: Final = {"ms", "seconds", "bytes"}
 _LIMITS: Final = ("concurrency_limit", "timeout_seconds", "output_limit_bytes", "max_attempts")
 
 
@@ -55,7 +56,7 @@ class SingleLineField(PlainCharField):
             raise forms.ValidationError(self.error_messages["single_line"], code="single_line")
 
 
-class OwnAgentField(forms.ModelChoiceField):
+class OwnAgentField(forms.ModelChoiceField[Agent]):
     """One of somebody's agents, by its public id."""
 
     def __init__(self, **options: Any) -> None:
@@ -119,8 +120,8 @@ class AgentForm(AnswerableForm):
 
     name = SingleLineField(max_length=NAME_LENGTH, help_text="Unique among yours.")
     description = SingleLineField(max_length=500, required=False)
-    queue = forms.ModelChoiceField(
-        queryset=None,
+    queue: forms.ModelChoiceField[Queue] = forms.ModelChoiceField(
+        queryset=Queue.objects.none(),
         to_field_name="uuid",
         empty_label=None,
         help_text="Where its tasks wait for their turn.",
@@ -162,7 +163,7 @@ class AgentForm(AnswerableForm):
 
 
 def _limit_field(name: str) -> forms.Field:
-    model_field: Any = Agent._meta.get_field(name)
+    model_field: Any = Agent._meta.get_field(name)  # noqa: SLF001 - how Django names its public door
     bounds = {
         each.code: each.limit_value
         for each in model_field.validators
@@ -175,7 +176,7 @@ def _limit_field(name: str) -> forms.Field:
 
 def _own_field(name: str, field: serializers.Field[Any, Any, Any, Any]) -> forms.Field:
     """A kind's field as the browser can show it; what it cannot is a mistake of whoever wrote the runner."""
-    common = {
+    common: dict[str, Any] = {
         "label": _label(name),
         "required": field.required,
         "help_text": field.help_text or "",
@@ -197,4 +198,6 @@ def allowed_commands() -> list[str]:
 
 
 def _label(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+    words, _, unit = name.rpartition("_")
+    text = f"{words} ({unit})" if unit in _UNITS else name
+    return text.replace("_", " ").capitalize()

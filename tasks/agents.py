@@ -89,7 +89,7 @@ def delete(*, actor: User, agent: Agent) -> None:
     unfinished = current.tasks.filter(status__in=UNFINISHED).count()
     if unfinished:
         raise Conflict(
-            f"{_count(unfinished)} of this agent not finished. Cancel or wait for them, then delete it.",
+            f"{_count(unfinished)} not finished. Cancel or wait for them, then delete the agent.",
             code="agent_in_use",
         )
     current.deleted_at = timezone.now()
@@ -121,7 +121,7 @@ def _name_taken() -> NameTaken:
 
 
 def _count(tasks: int) -> str:
-    return "One task is" if tasks == 1 else f"{tasks} tasks are"
+    return "One task of this agent is" if tasks == 1 else f"{tasks} tasks of this agent are"
 
 
 def _log(deed: str, agent: Agent, actor: User) -> None:

@@ -32,8 +32,6 @@ def conflicts(*, taken: AppError | None = None, gone: AppError | None = None) ->
     except IntegrityError as error:
         if taken is not None and isinstance(error.__cause__, UniqueViolation):
             raise taken from None
-        if gone is not None and (
-            isinstance(error, ProtectedError) or isinstance(error.__cause__, ForeignKeyViolation)
-        ):
+        if gone is not None and (isinstance(error, ProtectedError) or isinstance(error.__cause__, ForeignKeyViolation)):
             raise gone from None
         raise

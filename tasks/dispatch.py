@@ -14,9 +14,7 @@ NUDGE_LIFETIME_SECONDS = 60
 
 def nudge(queue_id: int) -> None:
     """Ask the workers to look at a queue."""
-    current_app.send_task(
-        "tasks.jobs.work_queue", args=[queue_id], expires=NUDGE_LIFETIME_SECONDS, retry=False
-    )
+    current_app.send_task("tasks.jobs.work_queue", args=[queue_id], expires=NUDGE_LIFETIME_SECONDS, retry=False)
 
 
 def nudge_after_commit(queue_id: int | None) -> None:

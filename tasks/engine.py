@@ -16,8 +16,8 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from tasks import execution, lifecycle
+from tasks.claims import Claim, ClaimLost
 from tasks.database_threads import DatabaseThreads
-from tasks.lifecycle import Claim, ClaimLost
 from tasks.models import Task
 
 logger = logging.getLogger(__name__)
@@ -199,7 +199,7 @@ def current() -> Engine:
 
 def shut_down(patience_seconds: float) -> None:
     """End this process's engine if it was started."""
-    global _current  # noqa: PLW0603
+    global _current
     with _creation:
         engine, _current = _current, None
     if engine is not None:

@@ -30,8 +30,6 @@ def record(task: Task, kind: str, *, actor: User | None = None, **data: Any) -> 
     """Write one event of a task; the caller holds the task's row lock and an open transaction."""
     if actor is not None:
         data["by"] = actor.get_username()
-    event = TaskEvent.objects.create(
-        task=task, owner_id=task.owner_id, attempt=task.attempts, kind=kind, data=data
-    )
+    event = TaskEvent.objects.create(task=task, owner_id=task.owner_id, attempt=task.attempts, kind=kind, data=data)
     signals.task_event_recorded.send(sender=TaskEvent, event=event)
     return event

@@ -8,8 +8,8 @@ from contextlib import aclosing, suppress
 from typing import Any
 
 from tasks import lifecycle
+from tasks.claims import Claim, ClaimLost, Usage
 from tasks.database_threads import DatabaseThreads
-from tasks.lifecycle import Claim, ClaimLost, Usage
 from tasks.models import Agent, Task
 from tasks.output import Output
 from tasks.runners import Outcome, Request, RunFailed, checked_config, runner_for
@@ -43,9 +43,7 @@ async def _run_and_complete(task: Task, claim: Claim, database: DatabaseThreads)
     output = Output(claim=claim, database=database, limit_bytes=agent.output_limit_bytes)
     outcome = await _run_flushing(task, agent, output)
     usage = Usage(tokens_in=outcome.tokens_in, tokens_out=outcome.tokens_out, cost=outcome.cost)
-    await database.persist(
-        lifecycle.complete, claim=claim, result=output.text, usage=usage, **outcome.facts
-    )
+    await database.persist(lifecycle.complete, claim=claim, result=output.text, usage=usage, **outcome.facts)
 
 
 async def _run_flushing(task: Task, agent: Agent, output: Output) -> Outcome:
@@ -90,9 +88,7 @@ async def _run(task: Task, agent: Agent, output: Output) -> Outcome:
     return outcome
 
 
-async def _fail(
-    database: DatabaseThreads, claim: Claim, code: str, detail: str, facts: dict[str, Any]
-) -> None:
+async def _fail(database: DatabaseThreads, claim: Claim, code: str, detail: str, facts: dict[str, Any]) -> None:
     await database.persist(lifecycle.fail, claim=claim, code=code, detail=detail, **facts)
 
 

@@ -8,7 +8,7 @@ from celery.worker.control import control_command
 from django.conf import settings
 
 from tasks import engine
-from tasks.lifecycle import Claim
+from tasks.claims import Claim
 from tasks.runners.command import sweep_scratch
 from tasks.sweep import sweep as heal
 
@@ -24,7 +24,7 @@ def sweep() -> None:
     heal()
 
 
-@control_command(args=[("task_id", int), ("attempt", int)])  # type: ignore[untyped-decorator]
+@control_command(args=[("task_id", int), ("attempt", int)])
 def stop_attempt(state: Any, task_id: int, attempt: int) -> dict[str, str]:  # noqa: ARG001 - Celery's signature
     """Stop an attempt that runs in this process, without waiting for the watch to notice."""
     engine.current().stop_attempt(Claim(task_id=task_id, attempt=attempt))

@@ -6,9 +6,7 @@ Locks are taken in the order queue, task, agent.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -18,36 +16,11 @@ from django.utils import timezone
 from accounts.models import User
 from personalq.lib.errors import IllegalTransition
 from personalq.lib.redaction import redact
-from tasks import backoff, dispatch, events, failures, states
+from tasks import backoff, dispatch, events, failures, selection, states
+from tasks.claims import Claim, ClaimLost, Usage
 from tasks.models import Agent, Queue, Task
 from tasks.models.task import Source
 from tasks.states import Status
-
-
-class ClaimLost(Exception):  # noqa: N818 - a fact about the claim, not a mistake of the caller
-    """The attempt is not the task's current one any more; its worker must stop and write nothing."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A worker's right to one attempt. The number fences out writers that come late."""
-
-    task_id: int
-    attempt: int
-
-    @classmethod
-    def of(cls, task: Task) -> "Claim":
-        return cls(task_id=task.pk, attempt=task.attempts)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Usage:
-    """What an attempt consumed, as far as its runner knows."""
-
-    tokens_in: int | None = None
-    tokens_out: int | None = None
-    cost: Decimal | None = None
-
 
 # --- What owners and operators ask for -------------------------------------------------------
 
@@ -163,11 +136,7 @@ def edit(
     """Change what a task says or where it stands in line; None leaves a field as it is."""
     current = _lock_for(task, "edit")
     wanted = {"title": title, "prompt": prompt, "order": order}
-    changed = {
-        name: value
-        for name, value in wanted.items()
-        if value is not None and value != getattr(current, name)
-    }
+    changed = {name: value for name, value in wanted.items() if value is not None and value != getattr(current, name)}
     if not changed:
         return current
     for name, value in changed.items():
@@ -186,10 +155,9 @@ def claim(*, queue_id: int, worker: str) -> Task | None:
 
     The returned task carries its agent; `Claim.of(task)` is the right to write about this attempt.
     """
-    queue = Queue.objects.select_for_update(no_key=True).filter(pk=queue_id, is_paused=False).first()
-    if queue is None or queue.tasks.running().count() >= queue.concurrency_limit:
-        return None
-    task = _next_with_free_agent(queue)
+    # One claim of a queue at a time: whoever waits here counts what the one before has taken.
+    queue = Queue.objects.select_for_update(no_key=True).filter(pk=queue_id).first()
+    task = selection.next_task(queue) if queue else None
     if task is None or task.agent is None:
         return None
     if task.recorded_status != task.status:
@@ -250,7 +218,7 @@ def complete(*, claim: Claim, result: str, usage: Usage | None = None, **facts: 
 
 @transaction.atomic
 def fail(*, claim: Claim, code: str, detail: str = "", usage: Usage | None = None, **facts: Any) -> Task:
-    """End an attempt badly: the task fails, or becomes ready again when the reason is transient and attempts are left."""
+    """End an attempt badly: the task fails, or is ready again when the reason is transient and attempts are left."""
     task = _lock_claimed(claim)
     _take_usage(task, usage)
     _end_attempt(task, code, detail, **facts)
@@ -316,23 +284,6 @@ def _lock_claimed(claim: Claim) -> Task:
     return task
 
 
-def _next_with_free_agent(queue: Queue) -> Task | None:
-    candidates = Task.objects.waiting().filter(queue=queue).select_related("agent")
-    candidates = candidates.select_for_update(no_key=True, skip_locked=True, of=("self",))
-    busy: set[int] = set()
-    while task := candidates.exclude(agent_id__in=busy).first():
-        if task.agent_id is None or _has_room(task.agent_id):
-            return task
-        busy.add(task.agent_id)
-    return None
-
-
-def _has_room(agent_id: int) -> bool:
-    # The row lock makes two queues that serve one agent count one after the other.
-    agent = Agent.objects.select_for_update(no_key=True).get(pk=agent_id)
-    return agent.tasks.running().count() < agent.concurrency_limit
-
-
 def _end_attempt(task: Task, code: str, detail: str, **facts: Any) -> None:
     failure = failures.FAILURES.get(code, failures.FAILURES["internal_error"])
     task.error_code = failure.code
@@ -343,9 +294,7 @@ def _end_attempt(task: Task, code: str, detail: str, **facts: Any) -> None:
         events.record(task, events.RETRIED, reason=failure.code, **facts)
         return
     _finish(task, Status.FAILED)
-    events.record(
-        task, events.FAILED, error_code=failure.code, error=failures.sentence_for(failure.code), **facts
-    )
+    events.record(task, events.FAILED, error_code=failure.code, error=failures.sentence_for(failure.code), **facts)
 
 
 def _make_ready(task: Task, *, not_before_at: datetime | None) -> None:

@@ -4,8 +4,8 @@ import asyncio
 from typing import Final
 
 from tasks import lifecycle
+from tasks.claims import Claim, ClaimLost
 from tasks.database_threads import DatabaseThreads
-from tasks.lifecycle import Claim, ClaimLost
 from tasks.runners import RunFailed
 
 FLUSH_SECONDS: Final = 0.25
@@ -42,10 +42,12 @@ class Output:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write everything that waits, in events of at most 4 Ki characters."""
+        """Write everything that waits now, in events of at most 4 Ki characters."""
         async with self._flushing:
-            while self._pending:
-                piece = self._pending[:FLUSH_CHARACTERS]
+            # What comes in while this writes belongs to the next flush: many small events would be the price.
+            end = self._written + len(self._pending)
+            while self._written < end:
+                piece = self._pending[: min(FLUSH_CHARACTERS, end - self._written)]
                 await self._database.persist(
                     lifecycle.record_output, claim=self._claim, text=piece, offset=self._written
                 )

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from accounts.models import User
 from tasks import events, lifecycle, states
-from tasks.lifecycle import Claim
+from tasks.claims import Claim
 from tasks.models import Agent, Queue, Task
 from tasks.states import Status
 
@@ -27,9 +27,7 @@ def make_queue(owner: User | None = None, **fields: Any) -> Queue:
 
 def make_agent(owner: User, *, kind: str = "echo", queue: Queue | None = None, **fields: Any) -> Agent:
     fields.setdefault("name", f"agent-{uuid4().hex[:8]}")
-    return Agent.objects.create(
-        owner=owner, kind=kind, queue=queue or Queue.objects.shared_default(), **fields
-    )
+    return Agent.objects.create(owner=owner, kind=kind, queue=queue or Queue.objects.shared_default(), **fields)
 
 
 def make_task(agent: Agent, prompt: str = "say this", **fields: Any) -> Task:

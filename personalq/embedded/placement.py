@@ -47,16 +47,20 @@ def place_postgres(layout: Layout, account: ServiceAccount, binaries: Path) -> P
     return Placement(data, binaries)
 
 
-def _elsewhere(layout: Layout) -> Path:
-    return ELSEWHERE / layout.digest
+def _make_elsewhere(layout: Layout) -> Path:
+    """A directory that the account may pass through; what is inside keeps its own lock."""
+    base = ELSEWHERE / layout.digest
+    base.mkdir(parents=True, exist_ok=True)
+    for directory in (ELSEWHERE, base):
+        directory.chmod(0o711)
+    return base
 
 
 def _place_elsewhere(layout: Layout, account: ServiceAccount) -> Path:
-    base = _elsewhere(layout)
+    base = _make_elsewhere(layout)
     for name in ("data", "run"):
         make_private_directory(base / name)
         os.chown(base / name, account.user or -1, account.group or -1)
-    base.chmod(0o711)
     if layout.run_dir.is_relative_to(layout.root):
         _replace_with_link(layout.run_dir, base / "run")
     _replace_with_link(layout.postgres_data, base / "data" / "postgres")
@@ -74,7 +78,7 @@ def _replace_with_link(link: Path, target: Path) -> None:
 
 def _copy_binaries(layout: Layout, binaries: Path) -> Path:
     """Copy the whole installation: PostgreSQL finds its parts and libraries relative to itself."""
-    target = _elsewhere(layout) / "programs"
+    target = _make_elsewhere(layout) / "programs"
     installation, package = binaries.parent, binaries.parent.parent
     libraries = package.with_name(package.name + ".libs")
     copied = target / package.name / installation.name / binaries.name
@@ -83,6 +87,10 @@ def _copy_binaries(layout: Layout, binaries: Path) -> Path:
     if marker.exists() and marker.read_text() == version:
         return copied
     shutil.rmtree(target, ignore_errors=True)
+    for directory in (target, target / package.name):
+        # Whatever our umask is, the account must get through.
+        directory.mkdir()
+        directory.chmod(0o755)
     shutil.copytree(installation, copied.parent, ignore=shutil.ignore_patterns("include"))
     if libraries.is_dir():
         shutil.copytree(libraries, target / libraries.name)

@@ -58,7 +58,7 @@ class Supervisor:
         except StopRequested as request:
             say(f"\nStopping ({request}) …")
             return 0
-        except EmbeddedError as error:
+        except (EmbeddedError, OSError) as error:
             say(f"\n{error}")
             say("Stopping everything …")
             return 1

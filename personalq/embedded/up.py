@@ -32,7 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     except StopRequested as request:
         say(f"Stopped ({request}).")
         return 0
-    except EmbeddedError as error:
+    except (EmbeddedError, OSError) as error:
+        # An OSError names the file or the program; its traceback would only hide that.
         say(str(error))
         return 1
 

@@ -46,6 +46,6 @@ class SafeModelAdmin(admin.ModelAdmin[M]):
 
 def _check_key(model: type[Model], key: Any) -> None:
     try:
-        model._meta.pk.to_python(key)  # noqa: SLF001
+        model._meta.pk.to_python(key)
     except ValidationError:
         raise BadRequest("The selection holds something that is no key.") from None

@@ -18,9 +18,7 @@ class BrowsableRenderer(BrowsableAPIRenderer):
     format = "html"
     template = "api/browsable.html"
 
-    def get_context(
-        self, data: Any, accepted_media_type: str | None, renderer_context: Any
-    ) -> dict[str, Any]:
+    def get_context(self, data: Any, accepted_media_type: str | None, renderer_context: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
         # The colours of code come as a style element, which the policy refuses.
         return {**context, "code_style": ""}

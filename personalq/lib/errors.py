@@ -93,9 +93,7 @@ class NotAuthenticated(AppError):
         errors: Iterable[FieldError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(
-            detail, code=code, errors=errors, headers={"WWW-Authenticate": "Bearer", **(headers or {})}
-        )
+        super().__init__(detail, code=code, errors=errors, headers={"WWW-Authenticate": "Bearer", **(headers or {})})
 
 
 class InvalidCredentials(NotAuthenticated):

@@ -24,7 +24,7 @@ from personalq.lib.access_log import log_access
 from personalq.lib.client_address import is_trusted_proxy
 from personalq.lib.paths import is_api_path, is_machine_path
 from personalq.lib.problems import ProblemResponse, error_response, problem_response
-from personalq.lib.request_ids import new_request_id, use_request_id
+from personalq.lib.request_ids import new_request_id, using_request_id
 from personalq.lib.security_headers import add_security_headers
 from personalq.lib.translation import app_error_from
 
@@ -51,14 +51,18 @@ class Edge:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        started = time.perf_counter()
         # Ours alone: an id chosen by the client could imitate another request in the logs.
         request_id = new_request_id()
         request.request_id = request_id  # type: ignore[attr-defined]
-        use_request_id(request_id)
+        with using_request_id(request_id):
+            response = self._answer(request)
+        response.headers[REQUEST_ID_HEADER] = request_id
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
         settle_proxy_headers(request)
         response = self.get_response(request)
-        response.headers[REQUEST_ID_HEADER] = request_id
         add_security_headers(response)
         log_access(request, response, time.perf_counter() - started)
         return response
@@ -110,7 +114,7 @@ def _same_for_strangers(response: HttpResponseBase, request: HttpRequest) -> Htt
     is_stranger = type(error) in {errors.NotAuthenticated, errors.InvalidToken}
     if error is None or not is_stranger or not is_api_path(request.path_info):
         return response
-    response.close()
+    # The old answer is not closed: that would announce the end of the request, as the new one will do.
     return problem_response(type(error)(), request)
 
 

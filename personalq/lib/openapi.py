@@ -4,11 +4,12 @@ Views say with ``@extend_schema`` what they take and give. What every route shar
 documents that it may answer with, and the ways to sign in.
 """
 
+from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
+from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import Direction, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -16,19 +17,6 @@ from rest_framework.permissions import AllowAny
 from personalq.lib.problems import PROBLEM_TYPE
 
 PROBLEM_MEDIA_TYPE: Final = PROBLEM_TYPE.split(";", 1)[0]
-SECURITY_SCHEMES: Final = {
-    "accessToken": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "An access token of POST /api/v1/auth/token.",
-    },
-    "session": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": "personalq-session",
-        "description": "The session of the pages. Writing also needs the header X-CSRFToken.",
-    },
-}
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _SENTENCES: Final = {
     400: "The body or a parameter cannot be accepted; `errors` names each field.",
@@ -77,17 +65,20 @@ class ProblemSchema(AutoSchema):
     def get_auth(self) -> list[dict[str, list[str]]]:
         if any(isinstance(permission, AllowAny) for permission in self.view.get_permissions()):
             return []
-        for name, definition in SECURITY_SCHEMES.items():
+        schemes = security_schemes()
+        for name, definition in schemes.items():
             self.registry.register_on_missing(
                 ResolvedComponent(  # type: ignore[no-untyped-call]
                     name=name, type=ResolvedComponent.SECURITY_SCHEMA, schema=definition, object=name
                 )
             )
-        return [{name: []} for name in SECURITY_SCHEMES]
+        return [{name: []} for name in schemes]
 
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         # There is no public place between what views declare and what is rendered.
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        for status, body in bodies.items():
+            body["description"] = body["description"] or HTTPStatus(int(status)).phrase
         for code in self._problem_statuses():
             if str(code) not in bodies:
                 bodies[str(code)] = self._get_response_for_code(  # type: ignore[no-untyped-call]
@@ -101,6 +92,23 @@ class ProblemSchema(AutoSchema):
         return (*self.default_problems, *with_path, *with_body)
 
 
+def security_schemes() -> dict[str, dict[str, str]]:
+    """The ways to sign in."""
+    return {
+        "accessToken": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An access token of POST /api/v1/auth/token.",
+        },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": settings.SESSION_COOKIE_NAME,
+            "description": "The session of the pages. Writing also needs the header X-CSRFToken.",
+        },
+    }
+
+
 def conflict(sentence: str) -> dict[tuple[int, str], OpenApiResponse]:
     """A 409 for ``responses``; ``sentence`` says when."""
     return {(409, PROBLEM_MEDIA_TYPE): _problem(sentence)}
@@ -108,7 +116,7 @@ def conflict(sentence: str) -> dict[tuple[int, str], OpenApiResponse]:
 
 def no_content(sentence: str) -> dict[int, OpenApiResponse]:
     """A 204 for ``responses``."""
-    return {204: OpenApiResponse(response=OpenApiTypes.NONE, description=sentence)}
+    return {204: OpenApiResponse(response=None, description=sentence)}
 
 
 def _problem(sentence: str) -> OpenApiResponse:

@@ -54,9 +54,7 @@ def problem_document(error: AppError, request_id: str) -> dict[str, Any]:
         "detail": error.detail,
         "code": error.code,
         "request_id": request_id,
-        "errors": [
-            {"field": each.field, "code": each.code, "message": each.message} for each in error.errors
-        ],
+        "errors": [{"field": each.field, "code": each.code, "message": each.message} for each in error.errors],
     }
 
 
@@ -82,7 +80,7 @@ def drf_exception_handler(exception: Exception, context: dict[str, Any]) -> Http
     response = _api_response(error, request)
     if error.status >= AppError.status:
         # Django would log every 5xx once more, without the cause.
-        response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
+        response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 

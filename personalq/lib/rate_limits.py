@@ -95,7 +95,7 @@ def limit_sign_in(request: HttpRequest | Request, username: str) -> None:
 
     Fails closed: passwords could be guessed without limit while Redis is away.
     """
-    plain = request._request if isinstance(request, Request) else request  # noqa: SLF001 - DRF has no public name
+    plain = request._request if isinstance(request, Request) else request
     address = address_group(client_address(plain))
     by_name = f"{normalised_username(username)}\n{address}"
     limit(plain, group="sign-in-address", key=address, rate="PERSONALQ_RATE_SIGN_IN_ADDRESS", fail_open=False)
@@ -135,7 +135,7 @@ def actor_key(request: Request) -> str:
     user = request.user
     if user.is_authenticated:
         return f"user\n{user.pk}"
-    return f"address\n{address_group(client_address(request._request))}"  # noqa: SLF001
+    return f"address\n{address_group(client_address(request._request))}"
 
 
 def _rate_of(rate: str) -> Rate:

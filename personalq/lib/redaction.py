@@ -67,9 +67,7 @@ _PAIR = re.compile(
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{1,40}-----(?:.*?-----END [A-Z0-9 ]{1,40}-----|.*)", re.DOTALL)
 # "basic understanding" is prose; credentials in base64 have a digit, a capital or a padding.
 _BASIC = re.compile(r"\b([Bb]asic|BASIC)(\s{1,4})(?=[a-z]{0,64}[A-Z0-9+/=])[A-Za-z0-9+/=]{8,}+")
-_HEADER_LINE = re.compile(
-    r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(\s{0,4}:\s{0,4})[^\s\"'][^\r\n\"']*+"
-)
+_HEADER_LINE = re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(\s{0,4}:\s{0,4})[^\s\"'][^\r\n\"']*+")
 
 
 def _redact_pair(match: re.Match[str]) -> str:

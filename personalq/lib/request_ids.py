@@ -1,6 +1,8 @@
 """The id of the request being served: in answers, in logs and nowhere chosen by the client."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 _CURRENT: ContextVar[str] = ContextVar("personalq_request_id", default="")
@@ -15,6 +17,11 @@ def current_request_id() -> str:
     return _CURRENT.get()
 
 
-def use_request_id(request_id: str) -> None:
-    """Make ``request_id`` current for the rest of this context."""
-    _CURRENT.set(request_id)
+@contextmanager
+def using_request_id(request_id: str) -> Iterator[None]:
+    """Make ``request_id`` current within the block."""
+    token = _CURRENT.set(request_id)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)

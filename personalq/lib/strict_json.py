@@ -145,9 +145,7 @@ class StrictJSONParser(JSONParser):
         _refuse_other_charsets(media_type or self.media_type)
         value = parse(stream.read())
         view = (parser_context or {}).get("view")
-        if isinstance(value, dict) or (
-            isinstance(value, list) and getattr(view, "accepts_json_array", False)
-        ):
+        if isinstance(value, dict) or (isinstance(value, list) and getattr(view, "accepts_json_array", False)):
             return value
         raise MalformedBody("The body must be a JSON object. Put the values into { }.")
 

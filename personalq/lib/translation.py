@@ -7,6 +7,7 @@ from typing import Any
 from django.core import exceptions as django_exceptions
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
+from django_ratelimit.exceptions import Ratelimited
 from rest_framework import exceptions as drf
 from rest_framework_simplejwt.exceptions import InvalidToken as SimpleJWTInvalidToken
 from rest_framework_simplejwt.exceptions import TokenError
@@ -43,9 +44,7 @@ def field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
             is_message = isinstance(inner, str)
             yield from field_errors(inner, path if is_message else f"{path}[{index}]")
     else:
-        yield FieldError(
-            path, str(getattr(detail, "code", "invalid")), str(detail)[:LONGEST_REPORTED_MESSAGE]
-        )
+        yield FieldError(path, str(getattr(detail, "code", "invalid")), str(detail)[:LONGEST_REPORTED_MESSAGE])
 
 
 def _join(path: str, name: object) -> str:
@@ -61,7 +60,8 @@ def _invalid_input(exception: drf.ValidationError) -> AppError:
 
 
 def _invalid_model(exception: django_exceptions.ValidationError) -> AppError:
-    by_field = getattr(exception, "error_dict", {WHOLE_BODY: exception.error_list})
+    # Django gives an error either this attribute or the other one.
+    by_field = getattr(exception, "error_dict", None) or {WHOLE_BODY: exception.error_list}
     found = [
         FieldError(
             "" if name in {"__all__", WHOLE_BODY} else name,
@@ -109,6 +109,7 @@ _TRANSLATIONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...]
     (drf.NotAcceptable, _fixed(errors.NotAcceptable)),
     (drf.UnsupportedMediaType, _fixed(errors.UnsupportedMediaType)),
     (drf.Throttled, _throttled),
+    (Ratelimited, _fixed(errors.RateLimited)),
     ((drf.NotFound, Http404, django_exceptions.ObjectDoesNotExist), _fixed(errors.NotFound)),
     (drf.APIException, _other_api_error),
     (django_exceptions.PermissionDenied, _fixed(errors.PermissionDenied)),

@@ -6,6 +6,7 @@ from typing import Any, Final
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
 from tasks import failures
 from tasks.models import Task
 from tasks.states import Status
@@ -13,13 +14,14 @@ from tasks.states import Status
 register = template.Library()
 
 _TITLE_LENGTH: Final = 120
+_SOURCES: Final = {"api": "API", "web": "these pages", "sql": "SQL"}
 
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A small picture from the sprite in base.html, for the eye only: words have to stand beside it."""
     return format_html(
-        '<svg class="icon" aria-hidden="true" focusable="false"><use href="#icon-{}"></use></svg>', name
+        '<svg class="icon" width="16" height="16" aria-hidden="true" focusable="false"><use href="#icon-{}"></use></svg>', name
     )
 
 
@@ -53,7 +55,19 @@ def heading(task: Task) -> str:
     if task.title:
         return task.title
     text = " ".join(getattr(task, "excerpt", task.prompt[: 4 * _TITLE_LENGTH]).split())
-    return text if len(text) <= _TITLE_LENGTH else f"{text[: _TITLE_LENGTH - 1]}…"
+    return text if len(text) <= _TITLE_LENGTH else _cut(text)
+
+
+def _cut(text: str) -> str:
+    """The beginning of a text, up to the end of a word where there is one."""
+    words = text[:_TITLE_LENGTH].rpartition(" ")[0] or text[: _TITLE_LENGTH - 1]
+    return f"{words.rstrip(' .,;:')}…"
+
+
+@register.filter
+def source_words(source: str) -> str:
+    """The door that a task came in by."""
+    return _SOURCES.get(source, source)
 
 
 @register.filter

@@ -36,7 +36,7 @@ def page(*methods: str) -> Callable[[View[P]], View[P]]:
 
 def person(request: HttpRequest) -> User:
     """Who is signed in, behind `page`."""
-    return cast(User, request.user)
+    return cast("User", request.user)
 
 
 def _lead_to_sign_in(request: HttpRequest) -> HttpResponse:

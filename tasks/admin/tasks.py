@@ -4,7 +4,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
 from personalq.lib.admin import SafeModelAdmin
@@ -48,9 +48,7 @@ class TaskAdmin(SafeModelAdmin[Task]):
         return False
 
     def save_model(self, request: HttpRequest, obj: Task, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
-        lifecycle.edit(
-            actor=operator(request), task=obj, **{name: getattr(obj, name) for name in form.changed_data}
-        )
+        lifecycle.edit(actor=operator(request), task=obj, **{name: getattr(obj, name) for name in form.changed_data})
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
         try:
@@ -60,16 +58,16 @@ class TaskAdmin(SafeModelAdmin[Task]):
             return HttpResponseRedirect(request.path)
 
     @admin.action(description="Cancel", permissions=["change"])
-    def cancel(self, request: HttpRequest, chosen: QuerySet[Task]) -> HttpResponse | None:
-        return self._ask(request, chosen, "cancel", "Cancelled")
+    def cancel(self, request: HttpRequest, chosen: QuerySet[Task]) -> None:
+        self._ask(request, chosen, "cancel", "Cancelled")
 
     @admin.action(description="Retry", permissions=["change"])
-    def retry(self, request: HttpRequest, chosen: QuerySet[Task]) -> HttpResponse | None:
-        return self._ask(request, chosen, "retry", "Retried")
+    def retry(self, request: HttpRequest, chosen: QuerySet[Task]) -> None:
+        self._ask(request, chosen, "retry", "Retried")
 
     @admin.action(description="Archive", permissions=["change"])
-    def archive(self, request: HttpRequest, chosen: QuerySet[Task]) -> HttpResponse | None:
-        return self._ask(request, chosen, "archive", "Archived")
+    def archive(self, request: HttpRequest, chosen: QuerySet[Task]) -> None:
+        self._ask(request, chosen, "archive", "Archived")
 
     def _ask(self, request: HttpRequest, chosen: QuerySet[Task], verb: str, done: str) -> None:
         if not self.has_change_permission(request):

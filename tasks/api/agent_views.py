@@ -13,15 +13,12 @@ from tasks.api import documents, references
 from tasks.api.agent_bodies import read_changes, read_new_agent
 from tasks.api.base import READ_LIMIT, ApiView, body_of, created
 from tasks.api.filters import OwnerQuery, PageParameters, agents_listed
-from tasks.api.forms import AGENT_CHANGES, AGENT_FORMS
+from tasks.api.forms import AGENT_FORMS, AnyAgentChanges
 from tasks.api.representations import agent_row
 
 _WRITE_LIMIT = ("agent-change", "PERSONALQ_RATE_AGENT_CHANGE")
 _NEW_AGENT = PolymorphicProxySerializer(
     component_name="NewAgent", serializers=dict(AGENT_FORMS), resource_type_field_name="kind"
-)
-_CHANGED_AGENT = PolymorphicProxySerializer(
-    component_name="ChangedAgent", serializers=list(AGENT_CHANGES.values()), resource_type_field_name=None
 )
 
 
@@ -75,9 +72,7 @@ class OneAgent(AgentView):
         "DELETE": _WRITE_LIMIT,
     }
 
-    @extend_schema(
-        operation_id="get_agent", summary="Read an agent", tags=["agents"], responses={200: documents.AGENT}
-    )
+    @extend_schema(operation_id="get_agent", summary="Read an agent", tags=["agents"], responses={200: documents.AGENT})
     def get(self, request: Request, uuid: UUID) -> Response:
         return Response(agent_row(request)(self.allowed(access.agent_for(self.user, uuid))))
 
@@ -89,7 +84,7 @@ class OneAgent(AgentView):
             "back to its default."
         ),
         tags=["agents"],
-        request=_CHANGED_AGENT,
+        request=AnyAgentChanges,
         responses={200: documents.AGENT, **conflict("`name_taken`: you have an agent of this name.")},
     )
     def patch(self, request: Request, uuid: UUID) -> Response:

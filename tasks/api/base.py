@@ -36,9 +36,7 @@ class ApiView(RateLimitedView):
         reader = self.query_class if request.method in {"GET", "HEAD"} else StrictQuery
         self.query = reader.read(request)
 
-    def permission_denied(
-        self, request: Request, message: str | None = None, code: str | None = None
-    ) -> NoReturn:
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
         if code == NotYours.code and request.user.is_authenticated:
             raise NotYours
         super().permission_denied(request, message=message, code=code)

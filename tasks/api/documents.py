@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import PolymorphicProxySerializer
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
 from tasks import events, failures
@@ -32,9 +32,7 @@ class _TaskSummary(serializers.Serializer[Any]):
     updated_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True, help_text="When the latest attempt began.")
     finished_at = serializers.DateTimeField(allow_null=True)
-    deadline_at = serializers.DateTimeField(
-        allow_null=True, help_text="When a running attempt will be stopped."
-    )
+    deadline_at = serializers.DateTimeField(allow_null=True, help_text="When a running attempt will be stopped.")
     error_code = serializers.ChoiceField(choices=sorted(failures.FAILURES), allow_null=True)
     error = serializers.CharField(allow_null=True, help_text="One fixed sentence for each code.")
     tokens_in = serializers.IntegerField(allow_null=True)
@@ -105,7 +103,9 @@ class Queue(serializers.Serializer[Any]):
 
 
 def _agent_of(kind: str) -> type[serializers.Serializer[Any]]:
-    members = {"__doc__": f"An agent of the kind {kind}.", "kind": serializers.ChoiceField(choices=[kind])}
+    field_class = type(f"{kind.title()}Kind", (serializers.CharField,), {})
+    field = extend_schema_field({"type": "string", "const": kind})(field_class)()
+    members = {"__doc__": f"An agent of the kind {kind}.", "kind": field}
     return type(f"{kind.title()}Agent", (_AgentSummary, RUNNERS[kind].config_class), members)
 
 
@@ -143,6 +143,4 @@ class EventPage(serializers.Serializer[Any]):
     """Events, oldest first."""
 
     results = TaskEvent(many=True)
-    next = serializers.URLField(
-        allow_null=True, help_text="The next page; null when there is nothing newer yet."
-    )
+    next = serializers.URLField(allow_null=True, help_text="The next page; null when there is nothing newer yet.")

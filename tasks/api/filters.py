@@ -3,7 +3,6 @@
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, Q, QuerySet
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import User
@@ -24,7 +23,6 @@ USERNAME_LENGTH = 150
 EVENTS_PER_PAGE = 100
 
 
-@extend_schema_field({"type": "array", "items": {"type": "string", "enum": list(WORDS)}})
 class StatusListField(StrictCharField):
     """Words of statuses with commas between them; each at most once."""
 
@@ -56,9 +54,7 @@ class TaskQuery(OwnerQuery):
     """Which tasks to list."""
 
     status = StatusListField(required=False, help_text="One or more, with commas between them.")
-    agent = StrictCharField(
-        max_length=NAME_LENGTH, required=False, help_text="An agent's id, or the name of yours."
-    )
+    agent = StrictCharField(max_length=NAME_LENGTH, required=False, help_text="An agent's id, or the name of yours.")
     queue = StrictCharField(max_length=NAME_LENGTH, required=False, help_text="A queue's id or name.")
     source = StrictChoiceField(  # type: ignore[assignment]  # DRF gives every field an attribute of this name
         choices=Source.values, required=False, help_text="How the task came in."
@@ -76,9 +72,7 @@ class EventQuery(StrictQuery):
     after = QueryIntegerField(
         min_value=0, max_value=LARGEST_BIGINT, required=False, help_text="Only events with a higher id."
     )
-    page_size = QueryIntegerField(
-        min_value=1, max_value=EVENTS_PER_PAGE, required=False, help_text="How many at most."
-    )
+    page_size = QueryIntegerField(min_value=1, max_value=EVENTS_PER_PAGE, required=False, help_text="How many at most.")
 
 
 class PageParameters(serializers.Serializer[Any]):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
+from drf_spectacular.utils import extend_schema_field
+
 from personalq.lib.fields import (
     LARGEST_INTEGER,
     StrictBooleanField,
@@ -54,9 +56,7 @@ class TaskForm(StrictSerializer):
         allow_null=True,
         help_text="Data for the agent beside the prompt.",
     )
-    not_before_at = StrictDateTimeField(
-        required=False, allow_null=True, help_text="Do not begin before this time."
-    )
+    not_before_at = StrictDateTimeField(required=False, allow_null=True, help_text="Do not begin before this time.")
     queue = StrictCharField(
         max_length=NAME_LENGTH, required=False, help_text="A queue's id or name; without it the agent's own."
     )
@@ -80,9 +80,7 @@ class Cancellation(StrictSerializer):
 
 
 class _AgentLimits(StrictSerializer):
-    description = StrictCharField(
-        max_length=DESCRIPTION_LENGTH, required=False, allow_blank=True, single_line=True
-    )
+    description = StrictCharField(max_length=DESCRIPTION_LENGTH, required=False, allow_blank=True, single_line=True)
     queue = StrictCharField(
         max_length=NAME_LENGTH, required=False, help_text="The id or name of the queue for its tasks."
     )
@@ -110,9 +108,7 @@ class AgentForm(_AgentLimits):
         validators=[agent_name],
         help_text=_NAME_HELP,
     )
-    kind = StrictChoiceField(
-        choices=KINDS, help_text="What carries its tasks out. It cannot be changed later."
-    )
+    kind = StrictChoiceField(choices=KINDS, help_text="What carries its tasks out. It cannot be changed later.")
 
 
 class AgentChanges(SomeChange, _AgentLimits):
@@ -141,25 +137,31 @@ class QueueForm(StrictSerializer):
 class QueueChanges(StrictSerializer):
     """Changes of a queue."""
 
-    concurrency_limit = StrictIntegerField(
-        min_value=1, max_value=10_000, help_text="Tasks of it that may run at once."
-    )
+    concurrency_limit = StrictIntegerField(min_value=1, max_value=10_000, help_text="Tasks of it that may run at once.")
+
+
+def _kind_field(kind: str) -> StrictChoiceField:
+    field_class = type(f"{kind.title()}KindField", (StrictChoiceField,), {})
+    described = extend_schema_field({"type": "string", "const": kind})(field_class)
+    field: StrictChoiceField = described(choices=[kind])
+    return field
 
 
 def _for_kind(base: type[StrictSerializer], kind: str, suffix: str) -> type[StrictSerializer]:
-    members = {
-        "__doc__": base.__doc__,
-        "kind": StrictChoiceField(choices=[kind], read_only=base is AgentChanges),
-    }
+    field = StrictChoiceField(choices=[kind], read_only=True) if base is AgentChanges else _kind_field(kind)
+    members = {"__doc__": base.__doc__, "kind": field}
     return type(f"{kind.title()}Agent{suffix}", (base, RUNNERS[kind].config_class), members)
 
 
-AGENT_FORMS: Final[Mapping[str, type[StrictSerializer]]] = {
-    kind: _for_kind(AgentForm, kind, "Form") for kind in KINDS
-}
+AGENT_FORMS: Final[Mapping[str, type[StrictSerializer]]] = {kind: _for_kind(AgentForm, kind, "Form") for kind in KINDS}
 AGENT_CHANGES: Final[Mapping[str, type[StrictSerializer]]] = {
     kind: _for_kind(AgentChanges, kind, "Changes") for kind in KINDS
 }
+
+
+_OWN_OF_ALL = tuple(RUNNERS[kind].config_class for kind in KINDS)
+AnyAgentChanges = type("AnyAgentChanges", (AgentChanges, *_OWN_OF_ALL), {"__doc__": AgentChanges.__doc__})
+"""Only for the OpenAPI document, which cannot know which kind an agent has."""
 
 
 def own_fields(kind: str) -> frozenset[str]:

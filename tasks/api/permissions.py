@@ -25,6 +25,4 @@ class IsOwnerOrOperator(BasePermission):
         if is_reading and isinstance(obj, Queue) and obj.is_shared:
             return True
         user = request.user
-        return isinstance(user, User) and access.is_owner_or_operator(
-            user, obj, "view" if is_reading else "change"
-        )
+        return isinstance(user, User) and access.is_owner_or_operator(user, obj, "view" if is_reading else "change")

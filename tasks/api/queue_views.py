@@ -61,9 +61,7 @@ class OneQueue(ApiView):
         "DELETE": _WRITE_LIMIT,
     }
 
-    @extend_schema(
-        operation_id="get_queue", summary="Read a queue", tags=["queues"], responses={200: documents.Queue}
-    )
+    @extend_schema(operation_id="get_queue", summary="Read a queue", tags=["queues"], responses={200: documents.Queue})
     def get(self, request: Request, uuid: UUID) -> Response:
         return Response(queue_row(request)(self.allowed(access.queue_for(self.user, uuid))))
 

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -35,13 +35,14 @@ class TaskVerb(TaskView):
 
 
 def _describe(verb: str, summary: str, when: str, form: type[StrictSerializer] | None = None) -> Any:
-    return extend_schema(
+    operation = extend_schema(
         operation_id=f"{verb}_task",
         summary=summary,
         tags=["tasks"],
         request=form,
         responses={200: documents.Task, **conflict(f"`illegal_transition`: {when}")},
     )
+    return extend_schema_view(post=operation)
 
 
 @_describe("cancel", "Stop a task for good", "the task has ended already.", Cancellation)

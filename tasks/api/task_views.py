@@ -18,9 +18,13 @@ from tasks.api.forms import TaskChanges, TaskForm
 from tasks.api.representations import task_in_full, task_row, task_rows
 from tasks.constraints import conflicts
 from tasks.models import Task
+from tasks.states import WORDS
 
 _LOCATION = OpenApiParameter(
     "Location", str, OpenApiParameter.HEADER, response=[201], description="The address of the new object."
+)
+_STATUSES = OpenApiParameter(
+    "status", enum=WORDS, many=True, style="form", explode=False, description="One or more, with commas between them."
 )
 
 
@@ -52,7 +56,7 @@ class TaskList(TaskView):
         summary="List tasks",
         description="Newest first. Long prompts are cut; result and input are left out.",
         tags=["tasks"],
-        parameters=[TaskQuery, PageParameters],
+        parameters=[TaskQuery, PageParameters, _STATUSES],
         responses={200: documents.TaskPage},
     )
     def get(self, request: Request) -> Response:
@@ -73,9 +77,7 @@ class TaskList(TaskView):
         if "queue" in body:
             body["queue"] = references.queue_to_use(self.user, body["queue"])
         is_backlogged = body.pop("backlogged", False)
-        with conflicts(
-            gone=Conflict("The agent or the queue was deleted at this moment. Choose another one.")
-        ):
+        with conflicts(gone=Conflict("The agent or the queue was deleted at this moment. Choose another one.")):
             task = lifecycle.submit(actor=self.user, agent=agent, is_backlogged=is_backlogged, **body)
         return created(self.answer(task))
 
@@ -89,9 +91,7 @@ class OneTask(TaskView):
         "PATCH": ("task-change", "PERSONALQ_RATE_TASK_CHANGE"),
     }
 
-    @extend_schema(
-        operation_id="get_task", summary="Read a task", tags=["tasks"], responses={200: documents.Task}
-    )
+    @extend_schema(operation_id="get_task", summary="Read a task", tags=["tasks"], responses={200: documents.Task})
     def get(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
         return Response(self.answer(self.allowed(access.task_for(self.user, uuid))))
 
@@ -125,9 +125,7 @@ class TaskEvents(TaskView):
         task = self.allowed(access.task_for(self.user, uuid))
         size = self.query.get("page_size", EVENTS_PER_PAGE)
         # One more than is shown tells whether there is more.
-        found = feed.read(
-            after=self.query.get("after", 0), up_to=feed.horizon(), limit=size + 1, task_ids=[task.pk]
-        )
+        found = feed.read(after=self.query.get("after", 0), up_to=feed.horizon(), limit=size + 1, task_ids=[task.pk])
         shown = found[:size]
         following = _events_after(task, shown[-1].id, size, request) if len(found) > size else None
         return Response({"results": [event.as_json() for event in shown], "next": following})

@@ -54,7 +54,9 @@ DROP FUNCTION tasks_keep_consistent();
 
 
 def add_default_queue(apps, schema_editor):
-    apps.get_model("tasks", "Queue").objects.get_or_create(owner=None, name="default")
+    apps.get_model("tasks", "Queue").objects.get_or_create(
+        owner=None, name="default", defaults={"concurrency_limit": 50}
+    )
 
 
 class Migration(migrations.Migration):

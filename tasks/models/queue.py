@@ -11,12 +11,14 @@ from django.db.models.functions import Now
 from tasks import names
 
 DEFAULT_QUEUE: Final = "default"
+# Everybody shares it, so it is wider than a queue of one's own.
+DEFAULT_QUEUE_LIMITS: Final = {"concurrency_limit": 50}
 
 
 class QueueQuerySet(models.QuerySet["Queue"]):
     def shared_default(self) -> "Queue":
         """The queue that always exists."""
-        return self.get_or_create(owner=None, name=DEFAULT_QUEUE)[0]
+        return self.get_or_create(owner=None, name=DEFAULT_QUEUE, defaults=DEFAULT_QUEUE_LIMITS)[0]
 
 
 class Queue(models.Model):

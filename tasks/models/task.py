@@ -61,12 +61,8 @@ class Task(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="tasks"
     )
-    agent = models.ForeignKey(
-        "tasks.Agent", on_delete=models.PROTECT, null=True, blank=True, related_name="tasks"
-    )
-    queue = models.ForeignKey(
-        "tasks.Queue", on_delete=models.PROTECT, null=True, blank=True, related_name="tasks"
-    )
+    agent = models.ForeignKey("tasks.Agent", on_delete=models.PROTECT, null=True, blank=True, related_name="tasks")
+    queue = models.ForeignKey("tasks.Queue", on_delete=models.PROTECT, null=True, blank=True, related_name="tasks")
     input = models.JSONField(null=True, blank=True)
     source = models.CharField(max_length=16, db_default=Source.SQL, choices=Source.choices, editable=False)
     trusted = models.BooleanField(db_default=False, default=False, editable=False)
@@ -154,9 +150,7 @@ class Task(models.Model):
                 condition=Q(source="sql") | Q(owner__isnull=False, agent__isnull=False, queue__isnull=False),
                 name="task_has_owner_unless_by_sql",
             ),
-            models.CheckConstraint(
-                condition=Q(attempts__gte=F("free_attempts")), name="task_free_attempts_happened"
-            ),
+            models.CheckConstraint(condition=Q(attempts__gte=F("free_attempts")), name="task_free_attempts_happened"),
             models.UniqueConstraint(
                 fields=["owner", "idempotency_key"],
                 condition=Q(idempotency_key__isnull=False),

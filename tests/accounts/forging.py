@@ -1,4 +1,4 @@
-"""Tokens as an attacker, or a mistake of ours, could make them: signed by hand, so that no library objects."""
+"""Tokens as an attacker or a mistake of ours could make them: by hand, so that no library objects."""
 
 import hashlib
 import hmac

@@ -12,7 +12,7 @@ from accounts import tokens
 from accounts.models import TokenFamily, User
 from personalq.lib.errors import InvalidToken
 from tests.accounts.clients import SecureClient, sign_in
-from tests.makers import PASSWORD, make_operator, make_user
+from tests.makers import PASSWORD, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
@@ -57,8 +57,12 @@ class TestEntrance:
         answer = client.get(path)
         assert (answer.status_code, answer["Location"]) == (302, f"/sign-in?next={path}")
 
-    @pytest.mark.parametrize("path", ["/admin/", USERS, "/admin/invented/", "/admin/login/", "/admin/logout/"])
-    def test_who_is_no_operator_is_refused_and_not_sent_around(self, signed_in: SecureClient, path: str) -> None:
+    @pytest.mark.parametrize(
+        "path", ["/admin/", USERS, "/admin/invented/", "/admin/login/", "/admin/logout/"]
+    )
+    def test_who_is_no_operator_is_refused_and_not_sent_around(
+        self, signed_in: SecureClient, path: str
+    ) -> None:
         assert signed_in.get(path).status_code == 403
 
     def test_an_operator_comes_in(self, client: SecureClient, operator: User) -> None:
@@ -67,7 +71,9 @@ class TestEntrance:
         assert client.get("/admin/").status_code == 200
 
     @pytest.mark.parametrize("method", ["get", "post"])
-    def test_the_login_of_django_is_never_shown(self, client: SecureClient, operator: User, method: str) -> None:
+    def test_the_login_of_django_is_never_shown(
+        self, client: SecureClient, operator: User, method: str
+    ) -> None:
         form = {"username": "olga", "password": PASSWORD}
         answer = getattr(client, method)("/admin/login/", form)
         assert (answer.status_code, answer["Location"]) == (302, "/sign-in?next=/admin/")
@@ -144,27 +150,34 @@ class TestNonsense:
             assert at_admin.get(answer["Location"]).status_code == 200
 
     @pytest.mark.parametrize(
-        "query", ["username=%00", "username__contains=%00", "username__regex=(", "username__trigram_similar=x"]
+        "query",
+        ["username=%00", "username__contains=%00", "username__regex=(", "username__trigram_similar=x"],
     )
-    def test_that_the_database_would_not_take_is_told_as_such(self, at_admin: SecureClient, query: str) -> None:
+    def test_that_the_database_would_not_take_is_told_as_such(
+        self, at_admin: SecureClient, query: str
+    ) -> None:
         assert at_admin.get(f"{USERS}?{query}")["Location"] == f"{USERS}?e=1"
 
-    @pytest.mark.parametrize("query", ["user__username=%00", "uuid=x", "revoked_reason=%00", "user__id__exact=a"])
+    @pytest.mark.parametrize(
+        "query", ["user__username=%00", "uuid=x", "revoked_reason=%00", "user__id__exact=a"]
+    )
     def test_in_the_list_of_sign_ins_too(self, at_admin: SecureClient, alice: User, query: str) -> None:
         tokens.issue_pair(alice)
         assert at_admin.get(f"{FAMILIES}?{query}").status_code in {302, 400}
 
     @pytest.mark.parametrize("term", ["%00", "a%00b", "%F0%9F", "x" * 5000])
     def test_in_autocompletion(self, at_admin: SecureClient, term: str) -> None:
-        path = "/admin/autocomplete/?app_label=admin&model_name=logentry&field_name=user"
-        assert at_admin.get(f"{path}&term={term}").status_code in {200, 403}
+        path = "/admin/autocomplete/?app_label=accounts&model_name=tokenfamily&field_name=user"
+        assert at_admin.get(f"{path}&term={term}").status_code == 200
 
     @pytest.mark.parametrize("chosen", ["abc", "\0", "", "1 OR 1=1", "9" * 30])
     def test_as_a_selection(self, at_admin: SecureClient, chosen: str) -> None:
         assert act(at_admin, USERS, "sign_out_everywhere", chosen).status_code in {302, 400}
         assert set(User.objects.values_list("session_epoch", flat=True)) == {0}
 
-    @pytest.mark.parametrize("path", ["abc/change/", "%00/change/", "1%00/history/", "9" * 30 + "/change/", "x/password/"])
+    @pytest.mark.parametrize(
+        "path", ["abc/change/", "%00/change/", "1%00/history/", "9" * 30 + "/change/", "x/password/"]
+    )
     def test_as_a_key(self, at_admin: SecureClient, path: str) -> None:
         assert at_admin.get(f"{USERS}{path}").status_code in {302, 404}
 
@@ -202,15 +215,27 @@ class TestUsers:
         assert User.objects.filter(pk=alice.pk).values().get() == before
 
     def test_a_new_user_gets_a_hashed_password(self, at_admin: SecureClient) -> None:
-        form = {"username": "new", "password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "usable_password": "true"}
+        form = {
+            "username": "new",
+            "password1": NEW_PASSWORD,
+            "password2": NEW_PASSWORD,
+            "usable_password": "true",
+        }
         assert at_admin.post(f"{USERS}add/", form).status_code == 302
         created = User.objects.get(username="new")
         assert created.password != NEW_PASSWORD
         assert created.check_password(NEW_PASSWORD)
 
-    @pytest.mark.parametrize("password", ["short", "password1234567", "123456789012345678", "newbie-the-user-name"])
+    @pytest.mark.parametrize(
+        "password", ["short", "1q2w3e4r5t6y7u8i9o0p", "123456789012345678", "newbie-the-user-name"]
+    )
     def test_a_weak_password_is_refused(self, at_admin: SecureClient, password: str) -> None:
-        form = {"username": "newbie-the-user", "password1": password, "password2": password, "usable_password": "true"}
+        form = {
+            "username": "newbie-the-user",
+            "password1": password,
+            "password2": password,
+            "usable_password": "true",
+        }
         assert at_admin.post(f"{USERS}add/", form).status_code == 200
         assert not User.objects.filter(username="newbie-the-user").exists()
 
@@ -272,7 +297,10 @@ class TestPowers:
     """An operator who may change users does not thereby become a superuser."""
 
     def test_can_change_ordinary_users(self, helper: SecureClient, alice: User) -> None:
-        assert helper.post(f"{USERS}{alice.pk}/change/", user_form(alice, email="a@b.example")).status_code == 302
+        assert (
+            helper.post(f"{USERS}{alice.pk}/change/", user_form(alice, email="a@b.example")).status_code
+            == 302
+        )
         assert User.objects.get(pk=alice.pk).email == "a@b.example"
 
     @pytest.mark.parametrize("name", ["alice", "harry"])
@@ -300,9 +328,7 @@ class TestPowers:
 
     def test_a_reader_can_do_nothing(self, alice: User) -> None:
         reader = make_user("rita", is_staff=True)
-        reader.user_permissions.set(
-            Permission.objects.filter(codename__in=["view_user", "view_tokenfamily"])
-        )
+        reader.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "view_tokenfamily"]))
         client = SecureClient()
         client.force_login(reader)
         pair = tokens.issue_pair(alice)
@@ -331,7 +357,9 @@ class TestSignIns:
     def test_cannot_be_written(self, at_admin: SecureClient, alice: User, page: str) -> None:
         tokens.issue_pair(alice)
         before = TokenFamily.objects.values().get()
-        answer = at_admin.post(f"{FAMILIES}{page.format(before['id'])}", {"revoked_reason": "x", "post": "yes"})
+        answer = at_admin.post(
+            f"{FAMILIES}{page.format(before['id'])}", {"revoked_reason": "x", "post": "yes"}
+        )
         assert answer.status_code == 403
         assert TokenFamily.objects.values().get() == before
 

@@ -93,6 +93,10 @@ def sign_in_as_somebody_else(request: HttpRequest) -> None:
     login(request, make_user("bob"), backend="django.contrib.auth.backends.ModelBackend")
 
 
+def sign_out_everywhere(request: HttpRequest) -> None:
+    tokens.sign_out_everywhere(cast("User", request.user), "operator")
+
+
 def revoke_family(request: HttpRequest) -> None:
     tokens.revoke(TokenFamily.objects.get(session=request.session.session_key), "operator")
 
@@ -104,7 +108,7 @@ ENDINGS: dict[str, Callable[[HttpRequest], Any]] = {
     "session_deleted_by_an_operator": lambda _: Session.objects.all().delete(),
     "password_changed": change_password,
     "somebody_else_signs_in": sign_in_as_somebody_else,
-    "signed_out_everywhere": lambda request: tokens.sign_out_everywhere(request.user, "operator"),
+    "signed_out_everywhere": sign_out_everywhere,
     "family_revoked": revoke_family,
 }
 

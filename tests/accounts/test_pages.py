@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts.models import User
 from accounts.views import waiting_time
+from personalq.lib.errors import InvalidCredentials, RateLimited, Unavailable
 from tests.accounts.clients import SecureClient, sign_in
 from tests.makers import PASSWORD, make_user
 
@@ -73,17 +74,18 @@ class TestSignIn:
         self, client: SecureClient, alice: User, who: str
     ) -> None:
         make_user("sleeper", is_active=False)
-        with patch.object(MD5PasswordHasher, "encode", autospec=True, side_effect=MD5PasswordHasher.encode) as work:
+        with patch.object(
+            MD5PasswordHasher, "encode", autospec=True, side_effect=MD5PasswordHasher.encode
+        ) as work:
             answer = sign_in(client, who, PASSWORD if who == "sleeper" else "wrong")
         assert work.call_count == 1
-        alerts = re.findall(r'role="alert">([^<]+)<', answer.content.decode())
-        assert [alert.split(".")[0] for alert in alerts] == [
-            "User name and password do not match an active account"
-        ]
+        alerts = re.findall(r'role="alert"><p>([^<]+)<', answer.content.decode())
+        assert alerts == [f"{InvalidCredentials.title} {InvalidCredentials.advice}"]
         assert not is_signed_in(client)
 
     @pytest.mark.parametrize(
-        ("username", "password"), [("", PASSWORD), ("alice", ""), ("a" * 151, "x"), ("alice", "p" * 1025), ("a\0", "x")]
+        ("username", "password"),
+        [("", PASSWORD), ("alice", ""), ("a" * 151, "x"), ("alice", "p" * 1025), ("a\0", "x")],
     )
     def test_wrong_shape_is_said_at_the_field_and_compared_with_nothing(
         self, client: SecureClient, alice: User, username: str, password: str
@@ -100,7 +102,7 @@ class TestSignIn:
         session = client.session
         session["basket"] = 1
         session.save()
-        client.cookies[django_settings.SESSION_COOKIE_NAME] = session.session_key
+        client.cookies[django_settings.SESSION_COOKIE_NAME] = str(session.session_key)
         sign_in(client, "alice", PASSWORD)
         assert session_key(client) != session.session_key
         assert not Session.objects.filter(pk=session.session_key).exists()
@@ -177,12 +179,14 @@ class TestLimits:
         seconds = int(refused["Retry-After"])
         assert 1 <= seconds <= 60
         page = refused.content.decode()
-        assert "Too many attempts to sign in." in page
+        assert RateLimited.title in page
         assert f"Try again in {waiting_time(seconds)}." in page
         assert 'value="alice"' in page
         assert not is_signed_in(client)
 
-    def test_a_refusal_is_not_counted_twice(self, client: SecureClient, alice: User, settings: Settings) -> None:
+    def test_a_refusal_is_not_counted_twice(
+        self, client: SecureClient, alice: User, settings: Settings
+    ) -> None:
         settings.PERSONALQ_RATE_SIGN_IN_ADDRESS = "5/m"
         assert [sign_in(client, "alice", "wrong").status_code for _ in range(4)] == [200, 200, 200, 429]
         assert sign_in(client, "bob", "wrong").status_code == 200
@@ -198,11 +202,13 @@ class TestLimits:
         assert refused[-1].status_code == 429
         assert sign_in(client, "alice", PASSWORD, REMOTE_ADDR="198.51.100.7").status_code == 302
 
-    def test_nobody_signs_in_while_attempts_cannot_be_counted(self, client: SecureClient, alice: User) -> None:
+    def test_nobody_signs_in_while_attempts_cannot_be_counted(
+        self, client: SecureClient, alice: User
+    ) -> None:
         with patch("personalq.lib.rate_limits.get_usage", side_effect=RedisConnectionError):
             answer = sign_in(client, "alice", PASSWORD)
         assert answer.status_code == 503
-        assert "Nobody can sign in at the moment." in answer.content.decode()
+        assert Unavailable.title in answer.content.decode()
         assert not is_signed_in(client)
 
     @pytest.mark.parametrize(

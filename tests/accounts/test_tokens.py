@@ -17,7 +17,7 @@ from accounts import tokens
 from accounts.models import TokenFamily, User
 from personalq.lib.errors import InvalidToken
 from tests.accounts.forging import altered, claims_of, forge
-from tests.makers import make_user
+from tests.makers import PASSWORD, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
@@ -36,6 +36,7 @@ FORGERIES: dict[str, Forgery] = {
     "not_ascii": lambda _: "é.é.é",
     "half_a_surrogate_pair": lambda _: "\ud800.b.c",
     "far_too_long": lambda token: token + "A" * 1_000_000,
+    "longer_than_any_of_ours": lambda token: altered(token, padding="x" * 2_000),
     "deeply_nested_header": deep_header,
     "alg_none": lambda token: forge(claims_of(token), algorithm="none"),
     "alg_None": lambda token: forge(claims_of(token), algorithm="None"),
@@ -44,11 +45,15 @@ FORGERIES: dict[str, Forgery] = {
     "alg_HS512": lambda token: forge(claims_of(token), algorithm="HS512"),
     "wrong_key": lambda token: forge(claims_of(token), key="another key of good length, but not ours"),
     "session_key_of_django": lambda token: forge(claims_of(token), key=settings.SECRET_KEY),
-    "key_in_the_header": lambda token: forge(claims_of(token), key="k" * 40, jwk={"kty": "oct", "k": "a" * 40}),
+    "key_in_the_header": lambda token: forge(
+        claims_of(token), key="k" * 40, jwk={"kty": "oct", "k": "a" * 40}
+    ),
     "claims_are_a_list": lambda _: forge([1]),
     "expired": lambda token: altered(token, exp=1_000_000_000),
     "without_exp": lambda token: altered(token, without="exp"),
-    "exp_beyond_the_calendar": lambda token: altered(token, exp=10**20),
+    "exp_beyond_the_calendar": lambda token: altered(token, exp=10**13),
+    "exp_beyond_the_clock": lambda token: altered(token, exp=10**18),
+    "exp_beyond_all_bounds": lambda token: altered(token, exp=10**20),
     "exp_is_infinite": lambda token: altered(token, exp=float("inf")),
     "exp_is_text": lambda token: altered(token, exp="9999999999"),
     "exp_is_a_dict": lambda token: altered(token, exp={}),
@@ -148,15 +153,15 @@ def test_tokens_of_another_user_do_not_fit_the_family(alice: User) -> None:
     assert not is_good(altered(access, sub=str(bob.uuid), stamp=tokens.stamp_of(bob)))
 
 
-def set_password(user: User) -> None:
-    user.set_password("another ordinary passphrase")
+def set_password(user: User, password: str | None) -> None:
+    user.set_password(password)
     user.save()
 
 
 ENDINGS: dict[str, Callable[[User], Any]] = {
-    "password_changed": set_password,
-    "same_password_set_again": lambda user: (user.set_password("x"), user.save()),
-    "password_made_unusable": lambda user: (user.set_unusable_password(), user.save()),
+    "password_changed": lambda user: set_password(user, "another ordinary passphrase"),
+    "same_password_set_again": lambda user: set_password(user, PASSWORD),
+    "password_made_unusable": lambda user: set_password(user, None),
     "deactivated": lambda user: User.objects.filter(pk=user.pk).update(is_active=False),
     "deleted": lambda user: user.delete(),
     "signed_out_everywhere": lambda user: tokens.sign_out_everywhere(user, "operator"),

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from tasks import lifecycle
-from tasks.lifecycle import Claim
+from tasks.claims import Claim
 from tasks.models import Queue, Task
 from tests.concurrency.racing import failures, race
 from tests.makers import make_agent, make_queue, make_task, make_user

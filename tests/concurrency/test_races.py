@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from personalq.lib.errors import IllegalTransition
 from tasks import events, lifecycle
-from tasks.lifecycle import Claim, ClaimLost
+from tasks.claims import Claim, ClaimLost
 from tasks.models import Agent, Task
 from tasks.states import Status
 from tests.concurrency.racing import failures, race
@@ -153,9 +153,7 @@ def test_recovery_against_recovery(agent: Agent) -> None:
 def test_heartbeat_against_cancel_never_revives(agent: Agent, owner: User) -> None:
     for _ in range(ROUNDS):
         task, claim = make_running(agent)
-        results = race(
-            partial(lifecycle.heartbeat, [claim]), partial(lifecycle.cancel, actor=owner, task=task)
-        )
+        results = race(partial(lifecycle.heartbeat, [claim]), partial(lifecycle.cancel, actor=owner, task=task))
         assert not failures(results)
         assert fresh(task).state == Status.CANCELLED
         assert lifecycle.heartbeat([claim]) == set()

@@ -59,9 +59,7 @@ def test_layers_in_another_order_are_an_error(production: Settings) -> None:
         ("CELERY_BROKER_URL", "redis://cache:6379/2", "personalq.W002"),
     ],
 )
-def test_unsafe_deployment_is_a_warning(
-    production: Settings, name: str, value: object, expected: str
-) -> None:
+def test_unsafe_deployment_is_a_warning(production: Settings, name: str, value: object, expected: str) -> None:
     setattr(production, name, value)
     assert deployment() == [expected]
 

@@ -62,9 +62,7 @@ def test_generated_secrets_are_taken(value: str) -> None:
         "aabbaabbaabbaabbccddaabbccddaabbccaa",
     ],
 )
-def test_weak_secret_is_refused_by_name_and_never_by_value(
-    monkeypatch: pytest.MonkeyPatch, value: str
-) -> None:
+def test_weak_secret_is_refused_by_name_and_never_by_value(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv(NAME, value)
     message = message_of(env.secret, NAME)
     assert NAME in message
@@ -117,9 +115,7 @@ def test_true(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["ture", "2", "enabled", "-"])
-def test_misspelt_boolean_is_refused_instead_of_meaning_false(
-    monkeypatch: pytest.MonkeyPatch, value: str
-) -> None:
+def test_misspelt_boolean_is_refused_instead_of_meaning_false(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv(NAME, value)
     assert NAME in message_of(env.boolean, NAME, default=True)
 

@@ -62,14 +62,17 @@ def test_keys_and_groups_are_counted_apart(key: str) -> None:
         limit(REQUEST, group="tried", key=key, rate="1/m")
 
 
-@pytest.mark.parametrize(
-    "key", ["a b", "\r\nFLUSHALL\r\n", "*", "x" * 1_000_000, "\ud800", "\x00", "é:?[", ""]
-)
+def keys(pattern: str) -> list[str]:
+    found: list[str] = cache.keys(pattern)  # type: ignore[attr-defined]  # django-redis adds it
+    return found
+
+
+@pytest.mark.parametrize("key", ["a b", "\r\nFLUSHALL\r\n", "*", "x" * 1_000_000, "\ud800", "\x00", "é:?[", ""])
 def test_no_key_reaches_redis_as_it_is(key: str) -> None:
-    before = len(cache.keys("*"))
+    before = len(keys("*"))
     limit(REQUEST, group="tried", key=f"{uuid.uuid4()}{key}", rate="1/h")
-    names = cache.keys("rl:*")
-    assert len(cache.keys("*")) == before + 1
+    names = keys("rl:*")
+    assert len(keys("*")) == before + 1
     assert all(name.removeprefix("rl:").isalnum() and len(name) == 67 for name in names)
 
 
@@ -80,9 +83,7 @@ def test_rate_may_be_the_name_of_a_setting(key: str, settings: Settings) -> None
         limit(REQUEST, group="tried", key=key, rate="PERSONALQ_RATE_TASK_CREATE")
 
 
-@pytest.mark.parametrize(
-    ("text", "rate"), [("10/m", Rate(10, 60)), ("1/2h", Rate(1, 7200)), ("5/s", Rate(5, 1))]
-)
+@pytest.mark.parametrize(("text", "rate"), [("10/m", Rate(10, 60)), ("1/2h", Rate(1, 7200)), ("5/s", Rate(5, 1))])
 def test_rates_are_read(text: str, rate: Rate) -> None:
     assert parse_rate(text) == rate
 

@@ -6,6 +6,8 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse
 from django.urls import path, re_path
+from django.views.decorators.csrf import csrf_exempt
+from django_ratelimit.exceptions import Ratelimited
 from rest_framework import exceptions
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -29,6 +31,7 @@ RAISED: dict[str, Exception] = {
     "drf-method": exceptions.MethodNotAllowed(CANARY),
     "drf-denied": exceptions.PermissionDenied(CANARY),
     "drf-failed": exceptions.AuthenticationFailed(CANARY),
+    "ratelimit": Ratelimited(CANARY),
     "http404": Http404(CANARY),
     "denied": PermissionDenied(CANARY),
     "suspicious": SuspiciousOperation(CANARY),
@@ -100,10 +103,9 @@ def page(request: HttpRequest) -> HttpResponse:
     return HttpResponse("<!doctype html><title>page</title>")
 
 
+@csrf_exempt
 def describe(request: HttpRequest) -> JsonResponse:
-    headers: dict[str, Any] = {
-        name: value for name, value in request.META.items() if name.startswith("HTTP_")
-    }
+    headers: dict[str, Any] = {name: value for name, value in request.META.items() if name.startswith("HTTP_")}
     return JsonResponse({"path": request.path_info, "secure": request.is_secure(), "headers": headers})
 
 

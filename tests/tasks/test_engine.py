@@ -13,8 +13,8 @@ from django.utils import timezone
 from accounts.models import User
 from personalq.lib.fields import StrictSerializer
 from tasks import events, lifecycle, runners
+from tasks.claims import Claim
 from tasks.engine import Engine
-from tasks.lifecycle import Claim
 from tasks.models import Agent, Queue, Task
 from tasks.runners import Outcome, Request, RunFailed, Runner
 from tasks.states import Status

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from personalq.lib.errors import IllegalTransition
 from tasks import events, lifecycle, states
-from tasks.lifecycle import Claim, ClaimLost, Usage
+from tasks.claims import Claim, ClaimLost, Usage
 from tasks.models import Agent, Task
 from tasks.states import Status
 from tests.makers import claim_next, kinds, make_agent, make_running, make_task, make_user
@@ -51,9 +51,7 @@ def fresh(task: Task) -> Task:
 
 @pytest.mark.parametrize("verb", ASKED)
 @pytest.mark.parametrize("status", list(Status))
-def test_verb_is_allowed_or_refused_by_the_state_machine(
-    verb: str, status: Status, agent: Agent, owner: User
-) -> None:
+def test_verb_is_allowed_or_refused_by_the_state_machine(verb: str, status: Status, agent: Agent, owner: User) -> None:
     task = task_in(status, agent)
     before = kinds(task)
     is_repeated_cancel = verb == "cancel" and status == Status.CANCELLED

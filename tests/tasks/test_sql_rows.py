@@ -6,6 +6,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from tasks import events, lifecycle, sweep
+from tasks.claims import ClaimLost
 from tasks.models import Task
 from tasks.states import Status
 from tests.makers import kinds, make_agent, make_running, make_task, make_user
@@ -53,7 +54,7 @@ def test_taught_updates_leave_a_consistent_row(status: int) -> None:
 def test_running_task_may_be_moved_by_sql_and_its_worker_is_refused(status: int) -> None:
     task, claim = make_running(make_agent(make_user()))
     sql(f"UPDATE tasks SET status = {status} WHERE id = {task.pk}")
-    with pytest.raises(lifecycle.ClaimLost):
+    with pytest.raises(ClaimLost):
         lifecycle.complete(claim=claim, result="late")
     assert lifecycle.heartbeat([claim]) == set()
     assert Task.objects.get(pk=task.pk).lease_expires_at is None

@@ -10,6 +10,11 @@ from tests.tasks.api.client import Api
 
 
 @pytest.fixture(autouse=True)
+def fast_hashing(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
 def no_counts_left() -> None:
     """Earlier tests have used up nobody's rate."""
     cache.clear()

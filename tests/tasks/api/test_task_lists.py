@@ -145,7 +145,7 @@ def test_search_takes_every_character_literally(as_alice: Api, agent: Agent, sea
         ("status=ready,", "status", "invalid_choice"),
         ("status=ready,ready", "status", "invalid_choice"),
         ("status=READY", "status", "invalid_choice"),
-        ("status=" + "ready," * 50, "status", "max_length"),
+        ("status=" + "ready," * 50, "status", "invalid_choice"),
         ("source=mail", "source", "invalid_choice"),
         ("agent=", "agent", "blank"),
         ("agent=" + "a" * 101, "agent", "max_length"),
@@ -179,10 +179,9 @@ def test_a_wrong_parameter_is_named(as_alice: Api, query: str, field: str, code:
     assert (response.status_code, codes(response)) == (400, {field: code})
 
 
-@pytest.mark.parametrize("path", ["agents", "queues", "me", ""])
+@pytest.mark.parametrize("path", ["agents", "queues", "schema", "docs", ""])
 def test_other_routes_refuse_unknown_parameters_too(as_alice: Api, path: str) -> None:
-    response = as_alice.get(f"{path}?status=ready")
-    assert response.status_code == (200 if path == "me" else 400)
+    assert codes(as_alice.get(f"{path}?status=ready")) == {"status": "unknown_field"}
 
 
 def test_writing_takes_no_parameters(as_alice: Api, agent: Agent) -> None:
@@ -192,7 +191,7 @@ def test_writing_takes_no_parameters(as_alice: Api, agent: Agent) -> None:
 
 
 def queries_for(api: Api, path: str) -> int:
-    with CaptureQueriesContext(connection, ) as captured:
+    with CaptureQueriesContext(connection) as captured:
         assert api.get(path).status_code == 200
     return len(captured)
 

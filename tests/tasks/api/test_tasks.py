@@ -7,6 +7,7 @@ import pytest
 
 from accounts.models import User
 from tasks import lifecycle
+from tasks.claims import Usage
 from tasks.models import Agent, Queue, Task
 from tests.makers import kinds, make_agent, make_queue, make_running, make_task
 from tests.tasks.api.client import Api, codes
@@ -188,7 +189,7 @@ def test_a_task_that_sql_wrote_belongs_to_operators(as_operator: Api, as_alice: 
 
 def test_usage_is_shown(as_alice: Api, agent: Agent) -> None:
     task, claim = make_running(agent)
-    usage = lifecycle.Usage(tokens_in=1, tokens_out=2, cost=Decimal("0.5"))
+    usage = Usage(tokens_in=1, tokens_out=2, cost=Decimal("0.5"))
     lifecycle.complete(claim=claim, result="done", usage=usage)
     body = as_alice.get(f"tasks/{task.uuid}").json()
     assert (body["result"], body["tokens_in"], body["tokens_out"], body["cost"]) == ("done", 1, 2, "0.500000")

@@ -34,7 +34,8 @@ class Client:
     """One socket. Whatever is asked for must come in time."""
 
     def __init__(self, url: str, user: User | None = None, **options: Any) -> None:
-        options = {"compression": None, "ping_interval": None, "max_size": None} | options
+        # Without a bound on what waits to be heard, closing never waits for it.
+        options = {"compression": None, "ping_interval": None, "max_queue": None} | options
         self._opened = ExitStack()
         self.connection: ClientConnection = self._opened.enter_context(connect(url, **options))
         if user is not None:
@@ -67,14 +68,19 @@ class Client:
         assert answer["event"] == "authenticated", answer
         return answer
 
-    def subscribe(self, to: object = "all", **members: Any) -> Frame:
+    def subscribe(self, to: object = "all", **members: Any) -> int:
+        """Subscribe and return the position from which on events are told."""
         answer = self.ask("subscribe", to=str(to), **members)
         assert answer["event"] == "subscribed", answer
-        return answer
+        position: int = answer["last_event_id"]
+        return position
 
-    def hear_ids(self, count: int) -> list[int]:
-        """The ids of the next frames, which must all be events of tasks."""
-        return [self.hear()["id"] for _ in range(count)]
+    def hear_ids(self, up_to: int) -> list[int]:
+        """The ids of the next frames, up to one. All must be events of tasks."""
+        ids = [self.hear()["id"]]
+        while ids[-1] != up_to:
+            ids.append(self.hear()["id"])
+        return ids
 
     def hear_until(self, event: str) -> list[Frame]:
         """Everything up to and including the first frame of a kind."""

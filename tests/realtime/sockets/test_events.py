@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,16 +13,14 @@ from accounts.models import User
 from tasks import events, lifecycle
 from tasks.models import Agent, Task
 from tests.makers import make_agent, make_operator, make_running, make_task, make_user
-from tests.realtime.conftest import Connect, StartWeb
-from tests.realtime.talking import Client
-from tests.realtime.writing import write, write_one
+from tests.realtime.sockets.conftest import Connect, StartWeb
+from tests.realtime.sockets.talking import Client
+from tests.realtime.sockets.writing import ids_of, write, write_one
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_event_of_another_process_arrives_as_rest_shows_it(
-    connect: Connect, alice: User, agent: Agent
-) -> None:
+def test_event_of_another_process_arrives_as_rest_shows_it(connect: Connect, alice: User, agent: Agent) -> None:
     client = connect(alice)
     client.subscribe()
     task = make_task(agent, title="a title")
@@ -41,13 +40,7 @@ def test_event_arrives_quickly(connect: Connect, alice: User, agent: Agent) -> N
     client = connect(alice)
     client.subscribe()
     task = make_task(agent)
-    client.hear()
-    delays = []
-    for _ in range(20):
-        written_at = time.monotonic()
-        write(task)
-        client.hear()
-        delays.append(time.monotonic() - written_at)
+    delays = [delay_of_one(client, task) for _ in range(20)]
     # The hub's own look once a second would make most of them slower than that.
     assert sorted(delays)[10] < 0.25
 
@@ -68,13 +61,13 @@ def test_life_of_a_task_is_told_in_order(connect: Connect, alice: User, agent: A
 
 def test_rolled_back_event_is_never_told(connect: Connect, alice: User, agent: Agent) -> None:
     client = connect(alice)
-    client.subscribe()
     task = make_task(agent)
-    client.hear()
+    start = client.subscribe()
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         events.record(task, events.EDITED)
         _ = 1 / 0
-    assert client.hear_ids(1) == write(task)
+    (last,) = write(task)
+    assert client.hear_ids(up_to=last) == ids_of(task, after=start)
 
 
 @pytest.mark.security
@@ -83,18 +76,13 @@ def test_stranger_hears_nothing_among_a_hundred_mixed_events(
 ) -> None:
     tasks = {alice: make_task(agent), bob: make_task(make_agent(bob))}
     listeners = {user: connect(user) for user in tasks}
-    for client in listeners.values():
-        client.subscribe()
-    written: dict[User, list[int]] = {user: [] for user in tasks}
+    starts = {user: client.subscribe() for user, client in listeners.items()}
     for number in range(100):
-        user = alice if number % 3 else bob
-        written[user] += write(tasks[user])
+        write(tasks[alice if number % 3 else bob])
+    # What is foreign would lie between the own ones: everything is told in the order of its id.
     for user, client in listeners.items():
-        frames = [client.hear() for _ in written[user]]
-        assert [frame["id"] for frame in frames] == written[user]
-        assert {frame["task"] for frame in frames} == {str(tasks[user].uuid)}
-    # Everything is handed out in order: who had heard something foreign would have it before the pong.
-    assert all(client.ask("ping") == {"event": "pong"} for client in listeners.values())
+        (last,) = write(tasks[user])
+        assert client.hear_ids(up_to=last) == ids_of(tasks[user], after=starts[user])
 
 
 @pytest.mark.security
@@ -102,10 +90,11 @@ def test_stranger_cannot_subscribe_to_a_task(connect: Connect, alice: User, bob:
     client, task = connect(bob), make_task(agent)
     answer = client.ask("subscribe", to=str(task.uuid))
     assert (answer["event"], answer["error_code"], answer["to"]) == ("error", "not_yours", str(task.uuid))
-    write(task)
     own = make_task(make_agent(bob))
-    client.subscribe()
-    assert client.hear_ids(1) == write(own)
+    start = client.subscribe()
+    write(task)
+    (last,) = write(own)
+    assert client.hear_ids(up_to=last) == ids_of(own, after=start)
 
 
 def test_unknown_task_is_not_found(connect: Connect, alice: User) -> None:
@@ -117,55 +106,62 @@ def test_unknown_task_is_not_found(connect: Connect, alice: User) -> None:
 
 def test_one_task_is_told_without_the_others(connect: Connect, alice: User, agent: Agent) -> None:
     client, wanted, other = connect(alice), make_task(agent), make_task(agent)
-    client.subscribe(wanted.uuid)
+    start = client.subscribe(wanted.uuid)
     write(other)
-    first = write(wanted)
+    write(wanted)
     write(other)
-    assert client.hear_ids(2) == first + write(wanted)
+    (last,) = write(wanted)
+    assert client.hear_ids(up_to=last) == ids_of(wanted, after=start)
 
 
 def test_event_of_two_subscriptions_is_told_once(connect: Connect, alice: User, agent: Agent) -> None:
     client, task = connect(alice), make_task(agent)
-    client.subscribe(task.uuid)
+    write(task)
+    start = client.subscribe(task.uuid)
     client.subscribe()
     client.subscribe()
-    assert client.hear_ids(3) == write(task, 3)
+    last = write(task, 3)[-1]
+    assert client.hear_ids(up_to=last) == ids_of(task, after=start)
 
 
 def test_unsubscribed_is_told_no_more(connect: Connect, alice: User, agent: Agent) -> None:
     client, task, other = connect(alice), make_task(agent), make_task(agent)
     client.subscribe()
+    (last,) = write(other)
+    client.hear_ids(up_to=last)
     client.subscribe(other.uuid)
-    assert client.ask("unsubscribe", to="all") == {"event": "unsubscribed", "to": "all"}
-    assert client.ask("unsubscribe", to="all") == {"event": "unsubscribed", "to": "all"}
+    for _ in range(2):
+        assert client.ask("unsubscribe", to="all") == {"event": "unsubscribed", "to": "all"}
     write(task)
-    assert client.hear_ids(1) == write(other)
+    written = write(other)
+    assert client.hear_ids(up_to=written[-1]) == written
 
 
 def test_many_sockets_of_one_owner_all_hear(connect: Connect, alice: User, agent: Agent) -> None:
-    clients = [connect(alice) for _ in range(10)]
-    for client in clients:
-        client.subscribe()
-    task = make_task(agent)
-    written = [task.events.get().pk, *write(task, 20)]
-    assert all(client.hear_ids(21) == written for client in clients)
+    task, clients = make_task(agent), [connect(alice) for _ in range(10)]
+    starts = [client.subscribe() for client in clients]
+    last = write(task, 20)[-1]
+    for client, start in zip(clients, starts, strict=True):
+        assert client.hear_ids(up_to=last) == ids_of(task, after=start)
 
 
 @pytest.mark.security
 def test_operator_may_watch_a_foreign_task(connect: Connect, agent: Agent) -> None:
     client, task = connect(make_operator()), make_task(agent)
-    client.subscribe(task.uuid)
-    assert client.hear_ids(2) == write(task, 2)
+    start = client.subscribe(task.uuid)
+    last = write(task, 2)[-1]
+    assert client.hear_ids(up_to=last) == ids_of(task, after=start)
 
 
 @pytest.mark.security
 def test_operator_hears_nothing_foreign_without_asking(connect: Connect, agent: Agent) -> None:
     operator = make_operator()
     client = connect(operator)
-    client.subscribe()
+    start = client.subscribe()
     make_task(agent)
     own = make_task(make_agent(operator))
-    assert client.hear()["task"] == str(own.uuid)
+    (last,) = write(own)
+    assert client.hear_ids(up_to=last) == ids_of(own, after=start)
 
 
 def make_viewer() -> User:
@@ -185,50 +181,49 @@ def take_staff_status(user: User) -> None:
 @pytest.mark.security
 @pytest.mark.parametrize("lose", [take_permission, take_staff_status])
 def test_lost_permission_ends_watching_within_five_seconds(
-    lose: object, connect: Connect, agent: Agent
+    lose: Callable[[User], None], connect: Connect, agent: Agent
 ) -> None:
     viewer, task = make_viewer(), make_task(agent)
     own = make_task(make_agent(viewer))
     client = connect(viewer)
     client.subscribe(task.uuid)
     client.subscribe(own.uuid)
-    assert callable(lose)
+    client.hear_ids(up_to=[*write(task), *write(own)][-1])
     lose(viewer)
     ended = client.hear(timeout=5)
     assert (ended["error_code"], ended["to"]) == ("not_yours", str(task.uuid))
     write(task)
-    assert client.hear_ids(1) == write(own)
+    written = write(own)
+    assert client.hear_ids(up_to=written[-1]) == written
     assert client.ask("subscribe", to=str(task.uuid))["error_code"] == "not_yours"
 
 
 @pytest.mark.security
-def test_task_that_got_another_owner_is_told_no_more(
-    connect: Connect, alice: User, bob: User, agent: Agent
-) -> None:
+def test_task_that_got_another_owner_is_told_no_more(connect: Connect, alice: User, bob: User, agent: Agent) -> None:
     client, task, kept = connect(alice), make_task(agent), make_task(agent)
     client.subscribe(task.uuid)
     client.subscribe(kept.uuid)
+    client.hear_ids(up_to=[*write(task), *write(kept)][-1])
     Task.objects.filter(pk=task.pk).update(owner=bob)
     write(Task.objects.get(pk=task.pk))
-    assert client.hear_ids(1) == write(kept)
+    written = write(kept)
+    assert client.hear_ids(up_to=written[-1]) == written
 
 
 def test_lower_id_that_commits_later_is_told_first(connect: Connect, alice: User, agent: Agent) -> None:
-    slow, quick = make_task(agent), make_task(agent)
+    tasks = [make_task(agent) for _ in range(2)]
     client = connect(alice)
-    client.subscribe()
+    start = client.subscribe()
     drawn, may_commit = threading.Event(), threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(write_when_told, slow, drawn, may_commit)
+        writing = pool.submit(write_when_told, tasks[0], drawn, may_commit)
         assert drawn.wait(30)
-        later = write_one(quick)
-        # The hub has looked since: what it reads in this order is what it would have skipped.
-        assert connect(alice).subscribe()["last_event_id"] < later
-        assert client.ask("ping") == {"event": "pong"}
+        later = write_one(tasks[1])
+        wait_until_looked(connect, alice)
         may_commit.set()
         earlier = writing.result()
     assert earlier < later
-    assert client.hear_ids(2) == [earlier, later]
+    assert client.hear_ids(up_to=later) == ids_of(*tasks, after=start)
 
 
 def write_when_told(task: Task, drawn: threading.Event, may_commit: threading.Event) -> int:
@@ -242,26 +237,37 @@ def write_when_told(task: Task, drawn: threading.Event, may_commit: threading.Ev
         connections.close_all()
 
 
-def test_event_arrives_quickly_after_seven_idle_seconds(
-    connect: Connect, alice: User, agent: Agent
-) -> None:
-    """redis-py 8 gives up on a socket after five seconds, exactly as long as the layer waits for a message."""
-    client = connect(alice)
+def wait_until_looked(connect: Connect, user: User) -> None:
+    """Wait until the hub has certainly read the history again."""
+    # It looks at least once a second, and this is refused only after several seconds.
+    client = connect(user)
+    assert client.ask("resume", after=2**62)["error_code"] == "unknown_position"
+
+
+def test_event_arrives_quickly_after_seven_idle_seconds(connect: Connect, alice: User, agent: Agent) -> None:
+    """redis-py 8 gives up on a socket after five seconds, just as long as the layer waits for a message."""
+    client, task = connect(alice), make_task(agent)
     client.subscribe()
-    task = make_task(agent)
-    client.hear()
+    client.hear_ids(up_to=write(task)[-1])
     idle_until = time.monotonic() + 7
     while time.monotonic() < idle_until:
         time.sleep(0.1)
-    assert client.hear_ids(1) == write(task)
+    delays = [delay_of_one(client, task) for _ in range(5)]
+    assert sorted(delays)[2] < 0.25
+
+
+def delay_of_one(client: Client, task: Task) -> float:
+    written_at = time.monotonic()
+    (number,) = write(task)
+    client.hear_ids(up_to=number)
+    return time.monotonic() - written_at
 
 
 def test_sockets_of_two_web_processes_hear_the_same(
     connect: Connect, start_web: StartWeb, alice: User, agent: Agent
 ) -> None:
-    clients: list[Client] = [connect(alice), connect(alice, url=start_web().url)]
-    for client in clients:
-        client.subscribe()
-    task = make_task(agent)
-    written = [task.events.get().pk, *write(task, 50)]
-    assert [client.hear_ids(51) for client in clients] == [written, written]
+    task, clients = make_task(agent), [connect(alice), connect(alice, url=start_web().url)]
+    starts = [client.subscribe() for client in clients]
+    last = write(task, 50)[-1]
+    for client, start in zip(clients, starts, strict=True):
+        assert client.hear_ids(up_to=last) == ids_of(task, after=start)

@@ -8,9 +8,9 @@ import pytest
 
 from accounts import tokens
 from accounts.models import TokenFamily, User
-from tests.realtime.conftest import Connect, StartWeb
-from tests.realtime.serving import WebProcess
-from tests.realtime.talking import PATIENCE_SECONDS, token_for_seconds, token_of
+from tests.realtime.sockets.conftest import Connect, StartWeb
+from tests.realtime.sockets.serving import WebProcess
+from tests.realtime.sockets.talking import PATIENCE_SECONDS, token_for_seconds, token_of
 
 pytestmark = [pytest.mark.security, pytest.mark.django_db(transaction=True)]
 
@@ -153,9 +153,7 @@ def delete(user: User) -> None:
 
 
 @pytest.mark.parametrize("end_it", [deactivate, change_password, sign_out, sign_out_everywhere, delete])
-def test_end_of_the_sign_in_closes_its_sockets(
-    end_it: Any, connect: Connect, alice: User, bob: User
-) -> None:
+def test_end_of_the_sign_in_closes_its_sockets(end_it: Any, connect: Connect, alice: User, bob: User) -> None:
     client, other = connect(alice), connect(bob)
     end_it(alice)
     started = time.monotonic()

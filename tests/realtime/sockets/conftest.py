@@ -8,8 +8,8 @@ import pytest
 from accounts.models import User
 from tasks.models import Agent
 from tests.makers import make_agent, make_user
-from tests.realtime.serving import WebProcess
-from tests.realtime.talking import Client
+from tests.realtime.sockets.serving import WebProcess
+from tests.realtime.sockets.talking import Client
 
 StartWeb = Callable[..., WebProcess]
 Connect = Callable[..., Client]
@@ -22,6 +22,7 @@ def web(
     """The web process that most tests share. It is not the process that writes the events."""
     with WebProcess(tmp_path_factory.mktemp("web")) as process:
         yield process
+        assert process.complaints == []
 
 
 @pytest.fixture

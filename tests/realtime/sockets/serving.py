@@ -26,7 +26,7 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 
 class WebProcess:
-    """One uvicorn with the product in it, on plain HTTP and a free port. Settings come from the environment."""
+    """One uvicorn with the product in it, on plain HTTP and a free port; `settings` are for its environment."""
 
     def __init__(self, directory: Path, **settings: str) -> None:
         self.port = find_free_port()
@@ -34,7 +34,7 @@ class WebProcess:
         environment = {
             **os.environ,
             "PERSONALQ_HTTPS": "false",
-            "DJANGO_SETTINGS_MODULE": "tests.realtime.served_settings",
+            "DJANGO_SETTINGS_MODULE": "tests.realtime.sockets.served_settings",
             "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
             **settings,
         }
@@ -55,6 +55,11 @@ class WebProcess:
     @property
     def log(self) -> str:
         return self._log.read_text()
+
+    @property
+    def complaints(self) -> list[str]:
+        """Lines of the log that tell of errors of ours."""
+        return [line for line in self.log.splitlines() if '"ERROR"' in line or "exception" in line.lower()]
 
     def stop(self) -> None:
         self._process.terminate()

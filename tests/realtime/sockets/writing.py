@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 
 from tasks import events
-from tasks.models import Task
+from tasks.models import Task, TaskEvent
 
 
 def write(task: Task, count: int = 1, **data: Any) -> list[int]:
@@ -16,3 +16,9 @@ def write(task: Task, count: int = 1, **data: Any) -> list[int]:
 def write_one(task: Task, kind: str = events.EDITED, **data: Any) -> int:
     with transaction.atomic():
         return events.record(task, kind, **data).id
+
+
+def ids_of(*tasks: Task, after: int = 0) -> list[int]:
+    """The ids of the events of some tasks behind a position, in order."""
+    found = TaskEvent.objects.filter(task__in=tasks, id__gt=after)
+    return list(found.order_by("id").values_list("id", flat=True))

@@ -1,0 +1,173 @@
+"""The OpenAPI document is valid, complete, and true to what the API really answers."""
+
+import re
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+from drf_spectacular.drainage import GENERATOR_STATS
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import validate
+
+from personalq.api_about import openapi_document
+from tasks import lifecycle
+from tasks.models import Agent, Task
+from tests.access.routes import Route, all_routes
+from tests.makers import make_agent, make_running, make_task
+from tests.tasks.api.client import Api
+
+CATCH_ALL = {"api-unknown", "api-outside"}
+
+
+@cache
+def document() -> dict[str, Any]:
+    return openapi_document()
+
+
+def operations() -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (method.upper(), path): operation
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def api_routes() -> list[Route]:
+    return [route for route in all_routes() if route.pattern.startswith("api") and route.name not in CATCH_ALL]
+
+
+def path_of(route: Route) -> str:
+    return "/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route.pattern)
+
+
+def fits(value: Any, schema: str) -> None:
+    validator = OAS31Validator({"$ref": f"#/components/schemas/{schema}", "components": document()["components"]})
+    assert [error.message for error in validator.iter_errors(value)] == []
+
+
+def test_the_document_is_valid_openapi_3_1() -> None:
+    assert document()["openapi"].startswith("3.1")
+    validate(document())
+
+
+def test_the_generator_has_nothing_to_complain_about(capsys: pytest.CaptureFixture[str]) -> None:
+    GENERATOR_STATS.reset()
+    openapi_document.cache_clear()
+    openapi_document()
+    assert not GENERATOR_STATS, capsys.readouterr().err
+
+
+def test_every_route_is_described_and_every_description_is_a_route() -> None:
+    real = {(method, path_of(route)) for route in api_routes() for method in route.methods}
+    assert set(operations()) == real
+
+
+@pytest.mark.parametrize("operation", operations().values(), ids=lambda operation: operation["operationId"])
+def test_an_operation_says_what_it_does_and_answers(operation: dict[str, Any]) -> None:
+    assert operation["summary"]
+    assert operation["tags"]
+    assert {"400", "401", "403", "429"} <= set(operation["responses"])
+    assert any(status.startswith("2") for status in operation["responses"])
+    for status, response in operation["responses"].items():
+        assert response["description"]
+        if not status.startswith("2"):
+            schema = response["content"]["application/problem+json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [operation["operationId"] for operation in operations().values()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_only_signing_in_needs_no_token() -> None:
+    open_paths = {path for (_, path), operation in operations().items() if not operation.get("security")}
+    assert open_paths == {f"/api/v1/auth/{name}" for name in ("token", "refresh", "logout")}
+
+
+def test_writing_operations_describe_their_body() -> None:
+    without = {operation["operationId"] for (method, _), operation in operations().items()
+               if method in {"POST", "PATCH"} and "requestBody" not in operation}  # fmt: skip
+    assert without == {
+        "retry_task", "backlog_task", "release_task", "archive_task", "restore_task", "pause_queue", "resume_queue",
+    }  # fmt: skip
+
+
+def test_no_answer_has_a_field_for_a_secret() -> None:
+    answers = {name: schema for name, schema in document()["components"]["schemas"].items() if "Request" not in name}
+    names = {name for schema in answers.values() for name in schema.get("properties", ())}
+    suspicious = {name for name in names if re.search("key|secret|token|password", name)}
+    assert suspicious == {"tokens_in", "tokens_out"}
+
+
+@pytest.mark.parametrize("status", ["ready", "backlogged", "running", "complete", "failed", "cancelled", "archived"])
+@pytest.mark.django_db
+def test_real_tasks_fit_the_document(as_operator: Api, agent: Agent, status: str) -> None:
+    task = _task_in(status, agent)
+    body = as_operator.get(f"tasks/{task.uuid}").json()
+    assert body["status"] == status
+    fits(body, "Task")
+    assert set(body) == set(document()["components"]["schemas"]["Task"]["properties"])
+
+
+@pytest.mark.django_db
+def test_real_lists_fit_the_document(as_alice: Api, agent: Agent) -> None:
+    make_task(agent)
+    make_agent(agent.owner, kind="command", config={"command": "wc"})
+    for path, schema in (("tasks", "TaskPage"), ("agents", "AgentPage"), ("queues", "QueuePage")):
+        fits(as_alice.get(path).json(), schema)
+    schemas = document()["components"]["schemas"]
+    assert set(as_alice.get("tasks").json()["results"][0]) == set(schemas["TaskRow"]["properties"])
+    assert set(as_alice.get("queues").json()["results"][0]) == set(schemas["Queue"]["properties"])
+    assert set(as_alice.get("agents").json()["results"][0]) == set(schemas["CommandAgent"]["properties"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_real_events_fit_the_document(as_alice: Api, agent: Agent) -> None:
+    task = _task_in("complete", agent)
+    body = as_alice.get(f"tasks/{task.uuid}/events").json()
+    assert body["results"]
+    fits(body, "EventPage")
+
+
+@pytest.mark.django_db
+def test_real_problems_fit_the_document(as_alice: Api) -> None:
+    fits(as_alice.post("tasks", {"colour": "red"}).json(), "Problem")
+    fits(as_alice.get("nothing").json(), "Problem")
+
+
+@pytest.mark.django_db
+def test_the_document_comes_as_json_or_yaml(as_alice: Api) -> None:
+    as_json = as_alice.get("schema")
+    as_yaml = as_alice.send("GET", "schema", HTTP_ACCEPT="application/yaml")
+    assert as_json.headers["Content-Type"].startswith("application/json")
+    assert as_yaml.headers["Content-Type"].startswith("application/yaml")
+    assert yaml.safe_load(as_yaml.content) == as_json.json()
+
+
+@pytest.mark.django_db
+def test_the_page_names_every_operation(as_alice: Api) -> None:
+    page = as_alice.send("GET", "docs", HTTP_ACCEPT="text/html").content.decode()
+    for (method, path), operation in operations().items():
+        assert f'id="{operation["operationId"]}"' in page
+        assert f"{method}</span> <code>{path}</code>" in page
+
+
+@pytest.mark.django_db
+def test_the_page_needs_nothing_but_this_site(as_alice: Api) -> None:
+    page = as_alice.get("docs").content.decode()
+    assert not re.search(r"""<script(?![^>]*\bsrc="/static/)|<style|\son\w+=|\sstyle=|(?:src|href)="(?:https?:)?//""", page)
+
+
+def _task_in(status: str, agent: Agent) -> Task:
+    if status in {"ready", "backlogged"}:
+        return make_task(agent, is_backlogged=status == "backlogged")
+    task, claim = make_running(agent)
+    if status == "failed":
+        return lifecycle.fail(claim=claim, code="command_failed", detail="d")
+    if status == "cancelled":
+        return lifecycle.cancel(actor=agent.owner, task=task)
+    if status in {"complete", "archived"}:
+        task = lifecycle.complete(claim=claim, result="r")
+    return lifecycle.archive(actor=agent.owner, task=task) if status == "archived" else task
