@@ -9,7 +9,7 @@ import environ
 from django.urls import reverse_lazy
 
 from personalq.embedded.layout import Layout
-from personalq.lib import csp, env, logs, paths, rates, redaction
+from personalq.lib import csp, env, logs, paths, rates, redaction, static_files
 
 django_stubs_ext.monkeypatch()
 
@@ -266,10 +266,12 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Files, logs ---------------------------------------------------------------------------------
-STATIC_URL = "/static/"
-# No STATIC_ROOT: WhiteNoise serves the files from where they are, nothing has to be collected.
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_URL = static_files.versioned_url(STATICFILES_DIRS[0])
+# No STATIC_ROOT: WhiteNoise serves the files from where they are, nothing has to be collected.
 WHITENOISE_USE_FINDERS = True
+# Matches every file or none. While files are being changed their address is only renewed by a restart.
+WHITENOISE_IMMUTABLE_FILE_TEST = "(?!)" if DEBUG else ""
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700

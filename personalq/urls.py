@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from personalq import health
+from personalq.lib import health
 from personalq.lib.api_views import UnknownApiPath
 
 handler400 = "personalq.lib.problems.handler400"

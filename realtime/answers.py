@@ -12,11 +12,18 @@ from realtime import frames
 from realtime.database import threads
 from realtime.hub import Hub
 from realtime.messages import Resume, Subscribe, Unsubscribe
-from realtime.refusals import NOT_FOUND, NOT_YOURS, TOO_MANY_SUBSCRIPTIONS, Refused
+from realtime.refusals import (
+    NOT_FOUND,
+    NOT_YOURS,
+    TOO_MANY_SUBSCRIPTIONS,
+    UNAVAILABLE,
+    UNKNOWN_POSITION,
+    Refused,
+)
 from realtime.replay import replay
 from realtime.session import Session
 from realtime.subscriptions import ALL, Subscription
-from tasks import access
+from tasks import access, feed
 from tasks.models import Task
 
 
@@ -34,8 +41,7 @@ class Answers:
         """Tell from now on, or from behind an event on, what happens to all own tasks or to one."""
         session, name = self._session, str(request.to)
         after = session.resume_point if request.after is None else request.after
-        if after is not None:
-            await self._hub.reach(after)
+        await self._reach(after)
         subscription = session.subscriptions.get(name) or await self._open(request)
         self.say("subscribed", to=name, last_event_id=self._hub.cursor)
         if after is None:
@@ -55,13 +61,20 @@ class Answers:
 
     async def resume(self, request: Resume) -> None:
         """Replay what the socket's subscriptions missed; without any, the next one begins there."""
-        await self._hub.reach(request.after)
+        await self._reach(request.after)
         subscriptions = list(self._session.subscriptions)
         if subscriptions:
             await self._replay(request.after, subscriptions)
             return
         self._session.resume_point = request.after
         self.say("resumed", after=request.after, count=0, last_event_id=self._hub.cursor)
+
+    async def _reach(self, after: int | None) -> None:
+        # Whatever was committed before the request lies behind the answer, although the hub lags a little.
+        await self._hub.reach(await threads.run(feed.horizon), or_else=UNAVAILABLE)
+        if after is not None:
+            # Another web process may have told the client of an event a moment before this one reads it.
+            await self._hub.reach(after, or_else=UNKNOWN_POSITION)
 
     async def _replay(self, after: int, wanted: Collection[Subscription]) -> None:
         count = await replay(self._session, self._hub, after=after, wanted=wanted)

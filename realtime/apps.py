@@ -1,4 +1,8 @@
+import logging
+
 from django.apps import AppConfig
+
+from realtime import server_log
 
 
 class RealtimeConfig(AppConfig):
@@ -9,3 +13,5 @@ class RealtimeConfig(AppConfig):
 
     def ready(self) -> None:
         from realtime import receivers  # noqa: F401, PLC0415 - models must be loaded before
+
+        logging.getLogger("uvicorn.error").addFilter(server_log.quieten)

@@ -60,9 +60,7 @@ class OwnAgentField(forms.ModelChoiceField[Agent]):
     """One of somebody's agents, by its public id."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(
-            queryset=Agent.objects.none(), to_field_name="uuid", empty_label="Choose an agent", **options
-        )
+        super().__init__(queryset=Agent.objects.none(), to_field_name="uuid", empty_label="Choose an agent", **options)
 
 
 class AnswerableForm(forms.Form):
@@ -163,12 +161,8 @@ class AgentForm(AnswerableForm):
 
 
 def _limit_field(name: str) -> forms.Field:
-    model_field: Any = Agent._meta.get_field(name)  # noqa: SLF001 - how Django names its public door
-    bounds = {
-        each.code: each.limit_value
-        for each in model_field.validators
-        if each.code in {"min_value", "max_value"}
-    }
+    model_field: Any = Agent._meta.get_field(name)
+    bounds = {each.code: each.limit_value for each in model_field.validators if each.code in {"min_value", "max_value"}}
     return forms.IntegerField(
         label=_label(name), initial=model_field.default, help_text=model_field.help_text, **bounds
     )

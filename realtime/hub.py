@@ -18,7 +18,7 @@ from realtime.directory import Directory
 from realtime.guard import Guard
 from realtime.layer import listen
 from realtime.outages import Outage, repeat
-from realtime.refusals import TOO_MANY_SOCKETS, UNAVAILABLE, UNKNOWN_POSITION, Refused
+from realtime.refusals import TOO_MANY_SOCKETS, UNAVAILABLE, Refusal, Refused
 from realtime.session import Session
 from realtime.subscriptions import Subscription
 from realtime.waiting_room import WaitingRoom
@@ -95,18 +95,15 @@ class Hub:
         """There may be something new."""
         self._nudged.set()
 
-    async def reach(self, position: int) -> None:
-        """Wait until the cursor is there. Raises Refused when it does not come: it is no position of ours.
-
-        Another process may have handed an event to the client a moment before this one reads it.
-        """
+    async def reach(self, position: int, *, or_else: Refusal) -> None:
+        """Wait until the cursor is there. Raises Refused when it does not come within a few seconds."""
         self.nudge()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while self.cursor < position:
                     await self._moved.wait()
         except TimeoutError:
-            raise Refused(UNKNOWN_POSITION) from None
+            raise Refused(or_else) from None
 
     async def _wait_for_nudge(self) -> None:
         with suppress(TimeoutError):

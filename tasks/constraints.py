@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import IntegrityError
-from django.db.models import ProtectedError
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from personalq.lib.errors import AppError, Conflict, FieldError
@@ -23,7 +22,7 @@ class NameTaken(Conflict):
 
 @contextmanager
 def conflicts(*, taken: AppError | None = None, gone: AppError | None = None) -> Iterator[None]:
-    """Raise `taken` when a name is in use, `gone` when something referred to was deleted or is still needed.
+    """Raise `taken` when a name is in use, `gone` when something referred to was deleted meanwhile.
 
     Must surround the outermost transaction: foreign keys are checked at its commit.
     """
@@ -32,6 +31,6 @@ def conflicts(*, taken: AppError | None = None, gone: AppError | None = None) ->
     except IntegrityError as error:
         if taken is not None and isinstance(error.__cause__, UniqueViolation):
             raise taken from None
-        if gone is not None and (isinstance(error, ProtectedError) or isinstance(error.__cause__, ForeignKeyViolation)):
+        if gone is not None and isinstance(error.__cause__, ForeignKeyViolation):
             raise gone from None
         raise

@@ -21,9 +21,7 @@ _ALL: Final = (
     Failure("command_failed", "The command ended with an exit code other than 0. See its output, then retry."),
     Failure("command_killed", "The command was ended by a signal. Retry, or ask the operator about its limits."),
     Failure("timed_out", "The attempt took longer than the agent's time limit. Raise the limit or ask for less."),
-    Failure(
-        "output_too_large", "The output grew beyond the agent's limit and was cut. Raise it or ask for less."
-    ),
+    Failure("output_too_large", "The output grew beyond the agent's limit and was cut. Raise it or ask for less."),
     Failure("lease_lost", "The worker that carried the task out stopped answering. Retry the task.", is_transient=True),
     Failure("reported_failed", "The task was marked as failed from outside. Retry it when the cause is mended."),
     Failure("internal_error", "Something unexpected went wrong here. The operator can see the details; retry later."),

@@ -25,7 +25,7 @@ class QueueInUse(Conflict):
 
     code = "queue_in_use"
     title = "The queue is in use."
-    advice = "Something began to use the queue at this moment. Read it again and decide anew."
+    advice = "Give its agents another queue, cancel or wait for its tasks, then delete it."
 
 
 def create(
@@ -75,19 +75,19 @@ def resume(*, actor: User, queue: Queue) -> Queue:
     return current
 
 
+@transaction.atomic
 def delete(*, actor: User, queue: Queue) -> None:
     """Delete a queue; its finished tasks move to the default queue, where a retry would run.
 
     Raises QueueInUse for the default queue and while agents or unfinished tasks use it, and NotFound.
     """
-    with conflicts(gone=QueueInUse()), transaction.atomic():
-        # A full row lock: nothing can begin to refer to the queue before this is decided.
-        current = _lock(Queue.objects.select_for_update(), queue)
-        _refuse_if_used(current)
-        default = Queue.objects.shared_default()
-        current.tasks.update(queue=default)
-        current.agents.update(queue=default)  # deleted ones, which stay behind the history
-        Queue.objects.filter(pk=current.pk).delete()
+    # A full row lock: whoever writes something that refers to the queue waits until this is decided.
+    current = _lock(Queue.objects.select_for_update(), queue)
+    _refuse_if_used(current)
+    default = Queue.objects.shared_default()
+    current.tasks.update(queue=default)
+    current.agents.update(queue=default)  # deleted ones, which stay behind the history
+    current.delete()
     _log("deleted", queue, actor)
 
 
@@ -97,10 +97,8 @@ def _refuse_if_used(queue: Queue) -> None:
     agents = queue.agents.existing().count()
     tasks = queue.tasks.filter(status__in=UNFINISHED).count()
     if agents or tasks:
-        raise QueueInUse(
-            f"Agents that use it: {agents}. Tasks in it that are not finished: {tasks}. "
-            "Give the agents another queue, cancel or wait for the tasks, then delete it."
-        )
+        counts = f"Agents that use it: {agents}. Tasks in it that are not finished: {tasks}."
+        raise QueueInUse(f"{counts} {QueueInUse.advice}")
 
 
 def _set_paused(queue: Queue, actor: User, *, is_paused: bool) -> Queue:

@@ -16,10 +16,11 @@ ELSEWHERE = Path("/var/lib/personalq-embedded")
 
 @dataclass(frozen=True)
 class Placement:
-    """Where PostgreSQL really lives; `data` may be the target of a link in the layout."""
+    """Where PostgreSQL really lives; the layout may hold links to here that only we can follow."""
 
     data: Path
     binaries: Path
+    sockets: Path
 
 
 def prepare_run_dir(layout: Layout, account: ServiceAccount) -> None:
@@ -36,7 +37,7 @@ def place_postgres(layout: Layout, account: ServiceAccount, binaries: Path) -> P
     """Decide where the data and the programs are, moving out what the account cannot reach."""
     data = layout.postgres_data
     if account.user is None:
-        return Placement(data, binaries)
+        return Placement(data, binaries, layout.run_dir)
     if layout.root.stat().st_uid == 0:
         # Let the account through; everything inside keeps its own lock.
         layout.root.chmod(0o711)
@@ -44,7 +45,8 @@ def place_postgres(layout: Layout, account: ServiceAccount, binaries: Path) -> P
         binaries = _copy_binaries(layout, binaries)
     if data.is_symlink() or not account.can_enter(layout.root):
         data = _place_elsewhere(layout, account)
-    return Placement(data, binaries)
+    sockets = layout.run_dir.readlink() if layout.run_dir.is_symlink() else layout.run_dir
+    return Placement(data, binaries, sockets)
 
 
 def _make_elsewhere(layout: Layout) -> Path:

@@ -49,6 +49,7 @@ class Postgres:
         self._account = account
         self._data = placement.data
         self._binaries = placement.binaries
+        self._sockets = placement.sockets
         self._major = read_postgres_major(placement.binaries)
         self._durable = durable
         self._pause = pause
@@ -65,7 +66,7 @@ class Postgres:
         """Start the server without waiting for it."""
         command = (
             *(str(self._binaries / "postgres"), "-D", str(self._data)),
-            *("-c", "listen_addresses=", "-c", f"unix_socket_directories={self._layout.postgres_socket_dir}"),
+            *("-c", "listen_addresses=", "-c", f"unix_socket_directories={self._sockets}"),
             *("-c", "unix_socket_permissions=0700", "-c", f"port={self._layout.database_port}"),
             *("-c", "max_connections=100", "-c", "shared_buffers=32MB"),
             # A statement or a row quoted in the log may hold somebody's prompt.

@@ -2,6 +2,7 @@
 
 import logging
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.html import format_html
@@ -26,15 +27,16 @@ def error_page(error: AppError, request: HttpRequest) -> str:
 
 
 def bare_error_page(error: AppError, request_id: str) -> str:
-    """A page that needs nothing but this module."""
+    """A page that needs nothing but this module and the settings."""
     return format_html(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<title>{title} · Personal-Q</title>\n<link rel="stylesheet" href="/static/css/app.css">\n</head>\n'
+        '<title>{title} · Personal-Q</title>\n<link rel="stylesheet" href="{style}">\n</head>\n'
         '<body>\n<main class="error-page">\n<p class="error-status">{status}</p>\n<h1>{title}</h1>\n'
         '<p>{detail}</p>\n<p><a href="/">Back to the overview</a></p>\n'
         "<p><small>Request id: <code>{request_id}</code></small></p>\n"
         "</main>\n</body>\n</html>\n",
+        style=f"{settings.STATIC_URL}css/app.css",
         title=error.title,
         status=error.status,
         detail=error.detail,

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django import template
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from tasks import failures
 from tasks.models import Task
@@ -20,9 +20,8 @@ _SOURCES: Final = {"api": "API", "web": "these pages", "sql": "SQL"}
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A small picture from the sprite in base.html, for the eye only: words have to stand beside it."""
-    return format_html(
-        '<svg class="icon" width="16" height="16" aria-hidden="true" focusable="false"><use href="#icon-{}"></use></svg>', name
-    )
+    attributes = mark_safe('class="icon" width="16" height="16" aria-hidden="true" focusable="false"')
+    return format_html('<svg {}><use href="#icon-{}"></use></svg>', attributes, name)
 
 
 @register.simple_tag
@@ -54,7 +53,9 @@ def heading(task: Task) -> str:
     """What a task is called: its title or how its prompt begins."""
     if task.title:
         return task.title
-    text = " ".join(getattr(task, "excerpt", task.prompt[: 4 * _TITLE_LENGTH]).split())
+    # Rows carry an excerpt in place of the prompt, which would be fetched one by one.
+    beginning = task.excerpt if hasattr(task, "excerpt") else task.prompt[: 4 * _TITLE_LENGTH]
+    text = " ".join(beginning.split())
     return text if len(text) <= _TITLE_LENGTH else _cut(text)
 
 

@@ -14,7 +14,7 @@ from personalq.lib.errors import AppError, InvalidInput
 from personalq.lib.translation import app_error_from
 from realtime.forms import AgentForm, allowed_commands
 from realtime.views.agent_loads import with_loads
-from realtime.views.answers import Limit, limit_person, show_form
+from realtime.views.answers import Limit, limit_person, posted, show_form
 from realtime.views.doors import page, person
 from realtime.views.paging import page_of
 from realtime.views.queries import AgentListQuery, NewAgentQuery, NothingAsked
@@ -47,12 +47,10 @@ def new(request: HttpRequest) -> HttpResponse:
     """First the kind, then the form for it."""
     kind = NewAgentQuery.read(request).get("kind")
     if kind is None:
-        kinds = [
-            {"kind": one, "label": RUNNERS[one].label, "words": DESCRIPTIONS.get(one, "")} for one in RUNNERS
-        ]
+        kinds = [{"kind": one, "label": RUNNERS[one].label, "words": DESCRIPTIONS.get(one, "")} for one in RUNNERS]
         return render(request, "pages/agent_kinds.html", {"section": "agents", "kinds": kinds})
     initial = {"queue": Queue.objects.shared_default().uuid}
-    return _answer(request, AgentForm(kind, person(request), request.POST or None, initial=initial), kind)
+    return _answer(request, AgentForm(kind, person(request), posted(request), initial=initial), kind)
 
 
 @page("GET", "POST")
@@ -61,7 +59,7 @@ def edit(request: HttpRequest, uuid: UUID) -> HttpResponse:
     NothingAsked.read(request)
     agent = access.agent_for(person(request), uuid, "change" if request.method == "POST" else "view")
     initial = {**agent.config, **model_to_dict(agent, AgentForm.COMMON), "queue": agent.queue.uuid}
-    form = AgentForm(agent.kind, agent.owner, request.POST or None, initial=initial)
+    form = AgentForm(agent.kind, agent.owner, posted(request), initial=initial)
     return _answer(request, form, agent.kind, agent)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 
 from personalq.lib.errors import AppError
@@ -22,6 +22,11 @@ class Limit:
 def limit_person(request: HttpRequest, allowed: Limit) -> None:
     """Count one use; raises RateLimited when it is one too many."""
     limit(request, group=allowed.group, key=f"user\n{person(request).pk}", rate=allowed.rate)
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form sent, which may be nothing at all; None when the form is only to be shown."""
+    return request.POST if request.method == "POST" else None
 
 
 def show_form(

@@ -24,9 +24,7 @@ class Page(Generic[M]):
         return self.newer_than is None
 
 
-def page_of(
-    rows: QuerySet[M], *, among: QuerySet[M], size: int, before: UUID | None, after: UUID | None
-) -> Page[M]:
+def page_of(rows: QuerySet[M], *, among: QuerySet[M], size: int, before: UUID | None, after: UUID | None) -> Page[M]:
     """One page of `rows`; before (older than) or after (newer than) a row of `among`, or the first one.
 
     Raises InvalidInput when both sides are asked for or `among` holds no such row.
@@ -61,9 +59,7 @@ def _newer(rows: QuerySet[M], anchor: int, size: int) -> Page[M] | None:
 def _anchor(among: QuerySet[Any], name: str, uuid: UUID) -> int:
     key: int | None = among.filter(uuid=uuid).values_list("pk", flat=True).first()
     if key is None:
-        raise InvalidInput.for_field(
-            name, "invalid", "This page is gone. Begin at the first page of the list."
-        )
+        raise InvalidInput.for_field(name, "invalid", "This page is gone. Begin at the first page of the list.")
     return key
 
 

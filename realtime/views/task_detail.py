@@ -116,9 +116,7 @@ def _panel(request: HttpRequest, task: Task) -> dict[str, Any]:
         "section": "tasks",
         "task": task,
         "actions": [
-            {"verb": verb, "label": _LABELS[verb], "route": f"task-{verb}"}
-            for verb in VERBS
-            if verb in allowed
+            {"verb": verb, "label": _LABELS[verb], "route": f"task-{verb}"} for verb in VERBS if verb in allowed
         ],
         "attempt": task.attempts,
         "attempts": range(1, task.attempts + 1),
@@ -130,7 +128,5 @@ def _panel(request: HttpRequest, task: Task) -> dict[str, Any]:
 def _attempt(task: Task, wanted: Mapping[str, Any]) -> int:
     attempt: int = wanted.get("attempt", task.attempts)
     if attempt > task.attempts:
-        raise InvalidInput.for_field(
-            "attempt", "invalid", f"This task has had {task.attempts} attempts so far."
-        )
+        raise InvalidInput.for_field("attempt", "invalid", f"This task has had {task.attempts} attempts so far.")
     return attempt

@@ -27,9 +27,7 @@ def show(request: HttpRequest) -> HttpResponse:
     wanted = TaskListQuery.read(request)
     before, after = wanted.pop("before", None), wanted.pop("after", None)
     last_event_id = live.last_event_id(user)
-    tasks = page_of(
-        rows_of(user, wanted), among=access.tasks_of(user), size=PAGE_SIZE, before=before, after=after
-    )
+    tasks = page_of(rows_of(user, wanted), among=access.tasks_of(user), size=PAGE_SIZE, before=before, after=after)
     context = {
         "section": "tasks",
         "page": tasks,

@@ -56,7 +56,7 @@ class Task(_TaskSummary):
     """A task."""
 
     prompt = serializers.CharField()
-    input = serializers.JSONField(allow_null=True)
+    input = serializers.JSONField(help_text="Any JSON, or null.")
     result = serializers.CharField(allow_null=True)
     error_detail = serializers.CharField(required=False, help_text="Shown to operators only.")
 

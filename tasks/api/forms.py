@@ -37,6 +37,11 @@ class SomeChange(StrictSerializer):
         return attrs
 
 
+@extend_schema_field({"type": ["object", "array", "string", "number", "boolean"]})
+class _AnyJsonField(StrictJSONField):
+    pass
+
+
 class NoBody(StrictSerializer):
     """Nothing, or an empty object."""
 
@@ -50,7 +55,7 @@ class TaskForm(StrictSerializer):
     order = StrictIntegerField(
         min_value=SMALLEST_INTEGER, max_value=LARGEST_INTEGER, required=False, help_text="Lower runs first."
     )
-    input = StrictJSONField(
+    input = _AnyJsonField(
         max_bytes=INPUT_BYTES,
         required=False,
         allow_null=True,

@@ -57,9 +57,7 @@ class Program:
         self._stdin = descriptors.enter_context(closing(Outgoing()))
         self._stdout = descriptors.enter_context(closing(Incoming()))
         self._stderr = descriptors.enter_context(closing(Incoming()))
-        self._control, self._guards_control = (
-            descriptors.enter_context(each) for each in socket.socketpair()
-        )
+        self._control, self._guards_control = (descriptors.enter_context(each) for each in socket.socketpair())
         self._control.setblocking(False)
         self._guard: asyncio.subprocess.Process | None = None
         self._helpers: list[asyncio.Task[None]] = []
@@ -138,9 +136,7 @@ class Program:
 
     async def _end_strays(self) -> None:
         left = await asyncio.to_thread(kill_strays, self._directory)
-        logger.error(
-            "The guard of a program in %s did not finish; %s processes are left.", self._directory, left
-        )
+        logger.error("The guard of a program in %s did not finish; %s processes are left.", self._directory, left)
         # A stray that nobody can find would keep this open for ever.
         self._stdout.close()
 

@@ -1,6 +1,7 @@
 """A client of the event sockets, as its author would write one, and what it signs in with."""
 
 import json
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -36,6 +37,7 @@ class Client:
     def __init__(self, url: str, user: User | None = None, **options: Any) -> None:
         # Without a bound on what waits to be heard, closing never waits for it.
         options = {"compression": None, "ping_interval": None, "max_queue": None} | options
+        self._put_aside: deque[Frame] = deque()
         self._opened = ExitStack()
         self.connection: ClientConnection = self._opened.enter_context(connect(url, **options))
         if user is not None:
@@ -54,14 +56,22 @@ class Client:
         self.connection.send(frame)
 
     def hear(self, timeout: float = PATIENCE_SECONDS) -> Frame:
+        """The next frame."""
+        if self._put_aside:
+            return self._put_aside.popleft()
         frame = self.connection.recv(timeout=timeout)
         assert isinstance(frame, str)
         heard: Frame = json.loads(frame)
         return heard
 
     def ask(self, action: str, **members: Any) -> Frame:
+        """The answer to a message. Events of tasks that come before it are heard afterwards."""
         self.say(action, **members)
-        return self.hear()
+        events = []
+        while "id" in (frame := self.hear()):
+            events.append(frame)
+        self._put_aside.extend(events)
+        return frame
 
     def sign_in(self, token: str) -> Frame:
         answer = self.ask("auth", token=token)

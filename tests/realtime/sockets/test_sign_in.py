@@ -8,6 +8,7 @@ import pytest
 
 from accounts import tokens
 from accounts.models import TokenFamily, User
+from personalq.lib.errors import InvalidToken
 from tests.realtime.sockets.conftest import Connect, StartWeb
 from tests.realtime.sockets.serving import WebProcess
 from tests.realtime.sockets.talking import PATIENCE_SECONDS, token_for_seconds, token_of
@@ -167,7 +168,7 @@ def test_reuse_of_a_refresh_token_closes_the_sockets_of_its_family(connect: Conn
     client = connect()
     client.sign_in(pair.access)
     tokens.rotate(pair.refresh)
-    with pytest.raises(tokens.InvalidToken):
+    with pytest.raises(InvalidToken):
         tokens.rotate(pair.refresh)
     assert client.end(timeout=5) == (4401, "signed_out")
 

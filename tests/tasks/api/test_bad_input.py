@@ -84,7 +84,9 @@ WRONG_QUEUE_FIELDS: Final[dict[str, list[Any]]] = {
 
 def cases(fields: dict[str, list[Any]]) -> list[Any]:
     return [
-        pytest.param(name, value, id=f"{name}-{str(value)[:24]!a}") for name, values in fields.items() for value in values
+        pytest.param(name, value, id=f"{name}-{str(value)[:24]!a}")
+        for name, values in fields.items()
+        for value in values
     ]
 
 
@@ -245,7 +247,9 @@ def test_errors_never_repeat_what_was_sent(as_alice: Api, agent: Agent) -> None:
         assert secret.encode() not in as_alice.post("tasks", body).content
 
 
-@pytest.mark.parametrize("text", ["{{7*7}}", "{0.__class__}", "%(x)s", "'; DROP TABLE tasks; --", "<script>alert(1)</script>"])
+@pytest.mark.parametrize(
+    "text", ["{{7*7}}", "{0.__class__}", "%(x)s", "'; DROP TABLE tasks; --", "<script>alert(1)</script>"]
+)
 def test_text_stays_text(as_alice: Api, agent: Agent, text: str) -> None:
     body = {**TASK, "prompt": text, "title": text, "input": {text: text}}
     uuid = as_alice.post("tasks", body).json()["uuid"]

@@ -157,7 +157,9 @@ def test_the_page_names_every_operation(as_alice: Api) -> None:
 @pytest.mark.django_db
 def test_the_page_needs_nothing_but_this_site(as_alice: Api) -> None:
     page = as_alice.get("docs").content.decode()
-    assert not re.search(r"""<script(?![^>]*\bsrc="/static/)|<style|\son\w+=|\sstyle=|(?:src|href)="(?:https?:)?//""", page)
+    assert not re.search(
+        r"""<script(?![^>]*\bsrc="/static/)|<style|\son\w+=|\sstyle=|(?:src|href)="(?:https?:)?//""", page
+    )
 
 
 def _task_in(status: str, agent: Agent) -> Task:

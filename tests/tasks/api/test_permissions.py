@@ -2,6 +2,7 @@
 
 from typing import Any
 from unittest.mock import Mock
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -69,12 +70,12 @@ def test_a_stranger_without_user_has_no_permission() -> None:
 
 @pytest.fixture
 def open_fetchers(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fetch(model: Any) -> Any:
-        return lambda user, uuid, deed="view": model.objects.get(uuid=uuid)
+    for name, model in {"task_for": Task, "agent_for": Agent, "queue_for": Queue}.items():
 
-    monkeypatch.setattr(access, "task_for", fetch(Task))
-    monkeypatch.setattr(access, "agent_for", fetch(Agent))
-    monkeypatch.setattr(access, "queue_for", fetch(Queue))
+        def fetch(_user: User, uuid: UUID, _deed: str = "view", model: Any = model) -> Any:
+            return model.objects.get(uuid=uuid)
+
+        monkeypatch.setattr(access, name, fetch)
 
 
 @pytest.fixture

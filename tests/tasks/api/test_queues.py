@@ -28,11 +28,15 @@ def test_owner_creates_a_queue(as_alice: Api, alice: User) -> None:
 
 
 @pytest.mark.parametrize("name", ["default", "common", "slow"])
-def test_a_name_in_use_is_refused(as_alice: Api, alice: User, name: str) -> None:
+def test_a_name_in_use_is_refused(as_alice: Api, alice: User, default_queue: Queue, name: str) -> None:
     make_queue(None, name="common")
     make_queue(alice, name="slow")
     response = as_alice.post("queues", {"name": name})
-    assert (response.status_code, response.json()["code"], codes(response)) == (409, "name_taken", {"name": "name_taken"})
+    assert (response.status_code, response.json()["code"], codes(response)) == (
+        409,
+        "name_taken",
+        {"name": "name_taken"},
+    )
 
 
 def test_two_owners_may_use_one_name(as_alice: Api, bob: User) -> None:
@@ -40,7 +44,7 @@ def test_two_owners_may_use_one_name(as_alice: Api, bob: User) -> None:
     assert as_alice.post("queues", {"name": "slow"}).status_code == 201
 
 
-def test_a_list_holds_own_and_shared_queues(as_alice: Api, alice: User, bob: User) -> None:
+def test_a_list_holds_own_and_shared_queues(as_alice: Api, default_queue: Queue, alice: User, bob: User) -> None:
     make_queue(bob, name="bobs")
     make_queue(alice, name="mine")
     results = as_alice.get("queues").json()["results"]
@@ -50,7 +54,7 @@ def test_a_list_holds_own_and_shared_queues(as_alice: Api, alice: User, bob: Use
     ]
 
 
-def test_an_operator_lists_all(as_operator: Api, alice: User) -> None:
+def test_an_operator_lists_all(as_operator: Api, default_queue: Queue, alice: User) -> None:
     make_queue(alice, name="mine")
     assert [each["name"] for each in as_operator.get("queues", owner="all").json()["results"]] == ["mine", "default"]
     assert [each["name"] for each in as_operator.get("queues", owner="alice").json()["results"]] == ["mine"]

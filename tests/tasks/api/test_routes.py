@@ -88,7 +88,7 @@ def without_request_id(response: Any) -> str:
 
 
 def comparable_headers(response: Any) -> dict[str, str]:
-    return {name: value for name, value in response.headers.items() if name not in {"X-Request-ID"}}
+    return {name: value for name, value in response.headers.items() if name != "X-Request-ID"}
 
 
 @pytest.mark.parametrize("path", [*UNKNOWN, "/api", "/api/", "/api/v2", "/api/v2/tasks", "/api/v1x"])
@@ -152,9 +152,7 @@ def test_creating_tasks_has_a_limit(as_alice: Api, as_bob: Api, agent: Agent, se
         ("GET", "queues/{queue}", "READ"),
     ],
 )
-def test_every_route_has_a_limit(
-    as_alice: Api, agent: Agent, settings: Any, method: str, path: str, rate: str
-) -> None:
+def test_every_route_has_a_limit(as_alice: Api, agent: Agent, settings: Any, method: str, path: str, rate: str) -> None:
     setattr(settings, f"PERSONALQ_RATE_{rate}", "1/h")
     path = path.format(task=make_task(agent).uuid, agent=agent.uuid, queue=agent.queue.uuid)
     assert as_alice.send(method, path, {} if method in {"POST", "PATCH"} else None).status_code != 429

@@ -162,7 +162,9 @@ def test_an_unknown_task_is_not_found(as_alice: Api) -> None:
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
-@pytest.mark.parametrize("uuid", ["1", "%00", "..%2f", "{x}", "null", "00000000-0000-0000-0000-00000000000g", "x" * 500])
+@pytest.mark.parametrize(
+    "uuid", ["1", "%00", "..%2f", "{x}", "null", "00000000-0000-0000-0000-00000000000g", "x" * 500]
+)
 def test_what_is_no_id_is_not_found(as_alice: Api, uuid: str) -> None:
     assert as_alice.get(f"tasks/{uuid}").status_code == 404
 
@@ -173,7 +175,10 @@ def test_nobody_else_touches_a_task(as_bob: Api, agent: Agent) -> None:
         as_bob.get(f"tasks/{task.uuid}"),
         as_bob.get(f"tasks/{task.uuid}/events"),
         as_bob.patch(f"tasks/{task.uuid}", {"title": "mine"}),
-        *(as_bob.post(f"tasks/{task.uuid}/{verb}") for verb in ("cancel", "retry", "backlog", "release", "archive", "restore")),
+        *(
+            as_bob.post(f"tasks/{task.uuid}/{verb}")
+            for verb in ("cancel", "retry", "backlog", "release", "archive", "restore")
+        ),
     ]
     assert {(response.status_code, response.json()["code"]) for response in attempts} == {(403, "not_yours")}
     task.refresh_from_db()
@@ -196,7 +201,7 @@ def test_usage_is_shown(as_alice: Api, agent: Agent) -> None:
 
 
 def test_a_prompt_comes_back_as_it_was_sent(as_alice: Api, agent: Agent) -> None:
-    prompt = "  <script>{{7*7}}</script> %(x)s {0.__class__} ‮ ; id\n\t"
+    prompt = "  <script>{{7*7}}</script> %(x)s {0.__class__} \u202e ; id\n\t"
     uuid = as_alice.post("tasks", {"agent": "scribe", "prompt": prompt}).json()["uuid"]
     assert as_alice.get(f"tasks/{uuid}").json()["prompt"] == prompt
 
@@ -213,5 +218,5 @@ def test_no_answer_holds_an_integer_id(as_alice: Api, agent: Agent) -> None:
 
 
 def _failed(agent: Agent, detail: str) -> Task:
-    task, claim = make_running(agent)
+    _, claim = make_running(agent)
     return lifecycle.fail(claim=claim, code="command_failed", detail=detail)

@@ -3,6 +3,8 @@
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
+HEALTH_PATH = "/healthz"
+
 
 @require_safe
 def alive(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view's signature

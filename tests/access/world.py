@@ -1,0 +1,94 @@
+"""Four people before one owner's things."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from django.test import Client
+
+from accounts import tokens
+from accounts.models import User
+from tasks import lifecycle
+from tasks.models import Agent, Queue, Task
+from tests.makers import PASSWORD, make_agent, make_operator, make_queue, make_running, make_task, make_user
+
+ACTORS: Final = ("anonymous", "stranger", "owner", "operator")
+
+
+@dataclass
+class World:
+    """The owner's things, and how each actor comes in."""
+
+    users: dict[str, User]
+    agent: Agent
+    queue: Queue
+    tasks: dict[str, Task]
+    cookies: dict[str, str] = field(default_factory=dict)
+    bearers: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls) -> "World":
+        users = {"stranger": make_user("bob"), "owner": make_user("alice"), "operator": make_operator("olga")}
+        agent = make_agent(users["owner"], name="scribe")
+        world = cls(users, agent, make_queue(users["owner"], name="slow"), _tasks_of(agent))
+        Group.objects.create(name="group")
+        for name, user in users.items():
+            world.cookies[name] = _session_of(user)
+            world.bearers[name] = tokens.issue_pair(user).access
+        return world
+
+    def client_of(self, actor: str, *, with_token: bool) -> tuple[Client, dict[str, str]]:
+        """A fresh client with the actor's session, or headers with their token."""
+        client = Client(raise_request_exception=False)
+        if actor == "anonymous":
+            return client, {}
+        if with_token:
+            return client, {"Authorization": f"Bearer {self.bearers[actor]}"}
+        client.cookies[settings.SESSION_COOKIE_NAME] = self.cookies[actor]
+        return client, {}
+
+    def fill(self, values: Any) -> Any:
+        """Values with the world's ids in place of names such as ``{agent}``."""
+        if isinstance(values, dict):
+            return {name: self.fill(value) for name, value in values.items()}
+        return values.format(**self._names()) if isinstance(values, str) else values
+
+    def _names(self) -> dict[str, Any]:
+        owner = self.users["owner"]
+        return {
+            "agent": self.agent.uuid,
+            "queue": self.queue.uuid,
+            **{word: task.uuid for word, task in self.tasks.items()},
+            "password": PASSWORD,
+            "owner_id": owner.pk,
+            "agent_id": self.agent.pk,
+            "queue_id": self.queue.pk,
+            "task_id": self.tasks["ready"].pk,
+            "event_id": self.tasks["ready"].events.values_list("pk", flat=True)[0],
+            "family_id": owner.token_families.values_list("pk", flat=True)[0],
+            "group_id": Group.objects.values_list("pk", flat=True)[0],
+            "task_type_id": ContentType.objects.get_for_model(Task).pk,
+        }
+
+
+def _tasks_of(agent: Agent) -> dict[str, Task]:
+    owner = agent.owner
+    _, first = make_running(agent)
+    complete = lifecycle.complete(claim=first, result="done")
+    _, second = make_running(agent)
+    archived = lifecycle.archive(actor=owner, task=lifecycle.complete(claim=second, result="done"))
+    return {
+        "complete": complete,
+        "archived": archived,
+        "cancelled": lifecycle.cancel(actor=owner, task=make_task(agent)),
+        "backlogged": make_task(agent, is_backlogged=True),
+        "ready": make_task(agent),
+    }
+
+
+def _session_of(user: User) -> str:
+    client = Client()
+    client.force_login(user)
+    return client.cookies[settings.SESSION_COOKIE_NAME].value

@@ -1,0 +1,121 @@
+"""One running product and one browser for all of these tests."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+from personalq.embedded.find_browser import ADVICE, find_browser
+from tests.browser.product import Product
+from tests.browser.watching import Watch
+from tests.embedded.running import Home, Run, kill_everything
+
+DESKTOP = {"width": 1280, "height": 800}
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+COMMANDS = {
+    "repeat": "/bin/cat",
+    "numbers": ["/usr/bin/seq", "1", "150000"],
+    "refuse": "/bin/false",
+}
+SETTINGS = {
+    "PERSONALQ_COMMANDS": json.dumps(COMMANDS),
+    # So short that a page which forgot to renew its token would be thrown out during the tests.
+    "PERSONALQ_ACCESS_TOKEN_SECONDS": "8",
+    "PERSONALQ_RATE_SIGN_IN_NAME": "1000/m",
+    "PERSONALQ_RATE_SIGN_IN_ADDRESS": "1000/m",
+    "PERSONALQ_RATE_TOKEN_REFRESH": "1000/m",
+}
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """Web, worker, beat and their servers, in a directory of their own."""
+    home = Home(tmp_path_factory.mktemp("product"))
+    run = Run(home, environment=SETTINGS)
+    try:
+        run.wait_for_greeting()
+        yield Product.of(run)
+    finally:
+        run.process.terminate()
+        run.wait_for_end()
+        kill_everything(home)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    program = find_browser()
+    if program is None:
+        pytest.fail(ADVICE)
+    # Chromium's sandbox refuses to work for root.
+    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+    started = playwright.chromium.launch(executable_path=program, args=flags)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def signed_in(browser: Browser, product: Product, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cookies of the operator after signing in."""
+    path = tmp_path_factory.mktemp("browser") / "cookies.json"
+    context = browser.new_context(base_url=product.url)
+    page = context.new_page()
+    page.goto("/sign-in")
+    page.get_by_label("Username").fill(product.username)
+    page.get_by_label("Password").fill(product.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/")
+    context.storage_state(path=path)
+    context.close()
+    return path
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    """What the pages of a test complained about; anything unexpected fails the test."""
+    watch = Watch()
+    yield watch
+    assert watch.complaints == []
+
+
+OpenContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture
+def open_context(browser: Browser, product: Product, signed_in: Path, watch: Watch) -> Iterator[OpenContext]:
+    """Makes watched browser contexts, signed in unless `storage_state=None` is asked for."""
+    made: list[BrowserContext] = []
+
+    def open_one(**options: Any) -> BrowserContext:
+        defaults = {"base_url": product.url, "storage_state": signed_in, "viewport": DESKTOP}
+        context = browser.new_context(**{**defaults, **options})
+        context.set_default_timeout(20_000)
+        watch.over(context)
+        made.append(context)
+        return context
+
+    yield open_one
+    for context in made:
+        context.close()
+
+
+@pytest.fixture
+def page(open_context: OpenContext) -> Page:
+    """A page of the signed-in operator at desktop width."""
+    return open_context().new_page()

@@ -1,0 +1,133 @@
+"""Every page, narrow and wide, light and dark: no complaint of the browser, readable, and a picture of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, ViewportSize, expect
+
+from personalq.embedded.layout import REPOSITORY
+from tests.browser.conftest import OpenContext
+from tests.browser.product import Product
+from tests.browser.watching import Watch
+
+pytestmark = pytest.mark.browser
+
+CHECK = (Path(__file__).parent / "accessibility.js").read_text()
+PICTURES = REPOSITORY / "var" / "screenshots"
+WIDTHS: dict[str, ViewportSize] = {
+    "390": {"width": 390, "height": 844},
+    "1280": {"width": 1280, "height": 800},
+}
+REPORT = (
+    "At 03:12 the import of yesterday's orders stopped. The queue of the importer held 41,000 messages, none of them "
+    "broken; the worker waited for a lock that a report had taken two hours before. "
+)
+
+
+@pytest.fixture(scope="module")
+def tasks(product: Product) -> dict[str, str]:
+    """Tasks in every status."""
+    echo = product.make_agent("Echo", kind="echo", word_delay_ms=1, description="Says everything back.")
+    slow = product.make_agent("Slow echo", kind="echo", word_delay_ms=400, description="At reading speed.")
+    refuse = product.make_agent("Refuser", kind="command", command="refuse", max_attempts=1)
+    made = {
+        "complete": product.queue(echo, "Plain words, please.\n" * 5, title="Release notes in plain words"),
+        "failed": product.queue(refuse, "This ends badly.", title="Check the backup of the archive"),
+        "backlogged": product.queue(echo, "Later.", title="Ideas for the summer party", backlogged=True),
+        "ready": product.queue(echo, "Then.", title="The tax papers", not_before_at="2035-01-02T08:00:00Z"),
+        "cancelled": product.queue(slow, REPORT, title="Letter to the landlord"),
+        "untitled": product.queue(echo, f"Compare the offers of the insurers. {REPORT}"),
+        "running": product.queue(slow, REPORT * 20, title="What the incident reports have in common"),
+    }
+    product.cancel(made["cancelled"])
+    for name in ("complete", "failed"):
+        product.wait_for_status(made[name], name)
+    return made
+
+
+def addresses(tasks: dict[str, str], agent: str) -> dict[str, str]:
+    return {
+        "overview": "/",
+        "tasks": "/tasks",
+        "tasks-filtered": "/tasks?status=complete&text=zzz",
+        "task-new": "/tasks/new",
+        **{f"task-{status}": f"/tasks/{task}" for status, task in tasks.items()},
+        "agents": "/agents",
+        "agent-new": "/agents/new",
+        "agent-new-echo": "/agents/new?kind=echo",
+        "agent-new-command": "/agents/new?kind=command",
+        "agent": f"/agents/{agent}",
+        "agent-delete": f"/agents/{agent}/delete",
+        "api-docs": "/api/v1/docs",
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_page_is_readable_and_quiet(
+    open_context: OpenContext, product: Product, tasks: dict[str, str], width: str, scheme: Any
+) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    agent = product.make_agent("Slow echo")
+    page = open_context(viewport=WIDTHS[width], color_scheme=scheme, reduced_motion="reduce").new_page()
+    wrong = {}
+    for name, address in addresses(tasks, agent).items():
+        page.goto(address)
+        settle(page)
+        page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png")
+        wrong[name] = page.evaluate(CHECK)
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_sign_in_and_error_pages_are_readable(open_context: OpenContext, watch: Watch, width: str, scheme: Any) -> None:
+    for status in ("400", "404"):
+        watch.expect(f"the server responded with a status of {status}")
+    signed_in = open_context(viewport=WIDTHS[width], color_scheme=scheme).new_page()
+    stranger = open_context(viewport=WIDTHS[width], color_scheme=scheme, storage_state=None).new_page()
+    shown = {
+        "sign-in": (stranger, "/sign-in"),
+        "not-found": (signed_in, "/nothing/here"),
+        "bad-request": (signed_in, "/tasks?status=done"),
+    }
+    for name, (page, address) in shown.items():
+        page.goto(address)
+        page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png")
+        assert page.evaluate(CHECK) == [], name
+
+
+def settle(page: Page) -> None:
+    """Wait until a live page is live, so that its picture is the usual one."""
+    if page.locator("[data-token-url]").count():
+        expect(page.locator("#connection")).to_have_text("live")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/admin/",
+        "/admin/tasks/task/",
+        "/admin/tasks/agent/",
+        "/admin/tasks/queue/",
+        "/admin/tasks/queue/add/",
+        "/admin/accounts/user/",
+        "/admin/accounts/user/add/",
+    ],
+)
+def test_admin_works_under_the_policy(page: Page, tasks: dict[str, str], address: str) -> None:
+    page.goto(address)
+    expect(page.locator("#content")).to_be_visible()
+
+
+def test_admin_shows_and_opens_a_task(page: Page, tasks: dict[str, str]) -> None:
+    page.goto("/admin/tasks/task/")
+    page.locator("#result_list tbody th a").first.click()
+    expect(page.locator("#content h1")).to_be_visible()
+
+
+@pytest.mark.parametrize("address", ["/api/v1/tasks", "/api/v1/agents", "/api/v1/me"])
+def test_browsable_api_works_under_its_policy(page: Page, tasks: dict[str, str], address: str) -> None:
+    page.goto(address)
+    expect(page.locator(".response-info")).to_contain_text("HTTP 200 OK")

@@ -1,0 +1,63 @@
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from pytest_django import Settings
+
+from accounts.models import User
+from tasks.models import Agent
+from tests.accounts.clients import SecureClient
+from tests.makers import make_agent, make_operator, make_user
+
+
+@pytest.fixture(autouse=True)
+def fast_hashing(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def fresh_counters() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def alice(db: Any) -> User:
+    return make_user("alice")
+
+
+@pytest.fixture
+def bob(db: Any) -> User:
+    return make_user("bob")
+
+
+@pytest.fixture
+def operator(db: Any) -> User:
+    return make_operator("olga")
+
+
+@pytest.fixture
+def agent(alice: User) -> Agent:
+    return make_agent(alice, name="scribe")
+
+
+@pytest.fixture
+def page(alice: User) -> SecureClient:
+    """Alice's browser."""
+    return browser_of(alice)
+
+
+@pytest.fixture
+def strange_page(bob: User) -> SecureClient:
+    """Bob's browser, where he looks at what is not his."""
+    return browser_of(bob)
+
+
+@pytest.fixture
+def operators_page(operator: User) -> SecureClient:
+    return browser_of(operator)
+
+
+def browser_of(user: User) -> SecureClient:
+    client = SecureClient()
+    client.force_login(user)
+    return client

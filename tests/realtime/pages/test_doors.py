@@ -1,0 +1,183 @@
+"""Who gets in, by which methods, and what strangers are told."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.urls import URLPattern
+
+from accounts.models import User
+from realtime.urls import urlpatterns
+from tasks.models import Agent, Task, TaskEvent
+from tests.accounts.clients import SecureClient
+from tests.makers import make_task
+from tests.realtime.pages.reading import text_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.security]
+
+VERBS = ["cancel", "retry", "backlog", "release", "archive", "restore"]
+BY_POST_ONLY = [f"task-{verb}" for verb in VERBS] + ["socket-token"]
+FORMS = ["task-new", "agent-new", "agent", "agent-delete"]
+ABOUT_A_TASK = ["", "/panel", "/output"]
+
+
+def addresses(task: Task, agent: Agent) -> Iterator[tuple[str, str]]:
+    """Every route of this app under its name, about these objects."""
+    for pattern in urlpatterns:
+        assert isinstance(pattern, URLPattern)
+        route = str(pattern.pattern)
+        about = agent.uuid if route.startswith("agents") else task.uuid
+        yield str(pattern.name), "/" + route.replace("<uuid:uuid>", str(about))
+
+
+@pytest.fixture
+def task(agent: Agent) -> Task:
+    return make_task(agent)
+
+
+def rows() -> tuple[Any, ...]:
+    tasks = list(Task.objects.order_by("pk").values())
+    agents = list(Agent.objects.order_by("pk").values())
+    return tasks, agents, TaskEvent.objects.count(), User.objects.count()
+
+
+def test_strangers_are_led_to_the_sign_in_page(client: SecureClient, task: Task, agent: Agent) -> None:
+    for name, address in addresses(task, agent):
+        answer = SecureClient().get(address)
+        if name in BY_POST_ONLY:
+            assert answer.status_code == 405
+        else:
+            assert answer.status_code == 302
+            assert answer["Location"].startswith("/sign-in?next=/"), address
+
+
+def test_strangers_change_nothing(task: Task, agent: Agent) -> None:
+    before = rows()
+    for name, address in addresses(task, agent):
+        answer = SecureClient().post(address, {"name": "x", "prompt": "x"})
+        expected = 401 if name == "socket-token" else 302 if name in [*BY_POST_ONLY, *FORMS] else 405
+        assert answer.status_code == expected, address
+    assert rows() == before
+
+
+def test_posting_stranger_is_not_led_back_to_an_address_that_only_takes_posts(task: Task) -> None:
+    answer = SecureClient().post(f"/tasks/{task.uuid}/cancel")
+    assert answer["Location"] == "/sign-in?next=/"
+
+
+def test_nothing_changes_by_reading(page: SecureClient, task: Task, agent: Agent) -> None:
+    before = rows()
+    for name, address in addresses(task, agent):
+        for method in (page.get, page.head):
+            query = {"ids": str(task.uuid)} if name == "task-rows" else {}
+            answer = method(address, query)
+            assert answer.status_code == (405 if name in BY_POST_ONLY else 200), address
+    assert rows() == before
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "options"])
+def test_other_methods_are_refused(page: SecureClient, task: Task, agent: Agent, method: str) -> None:
+    before = rows()
+    for _, address in addresses(task, agent):
+        assert getattr(page, method)(address).status_code == 405, address
+    assert rows() == before
+
+
+def test_every_write_needs_the_forms_token(alice: User, task: Task, agent: Agent) -> None:
+    browser = SecureClient(enforce_csrf_checks=True)
+    browser.force_login(alice)
+    before = rows()
+    for name, address in addresses(task, agent):
+        if name in [*BY_POST_ONLY, *FORMS]:
+            answer = browser.post(address, {"name": "x"})
+            assert answer.status_code == 403, address
+            assert "could not be checked" in text_of(answer)
+    assert rows() == before
+
+
+class TestStranger:
+    """Bob asks for what alice gets."""
+
+    @pytest.mark.parametrize("path", ABOUT_A_TASK)
+    def test_cannot_see_a_task(self, page: SecureClient, strange_page: SecureClient, task: Task, path: str) -> None:
+        address = f"/tasks/{task.uuid}{path}"
+        assert page.get(address).status_code == 200
+        answer = strange_page.get(address)
+        assert answer.status_code == 403
+        assert "This belongs to somebody else." in text_of(answer)
+        assert task.prompt not in text_of(answer)
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_cannot_touch_a_task(self, strange_page: SecureClient, task: Task, verb: str) -> None:
+        before = rows()
+        assert strange_page.post(f"/tasks/{task.uuid}/{verb}").status_code == 403
+        assert rows() == before
+
+    @pytest.mark.parametrize("path", ["", "/delete"])
+    def test_cannot_see_or_touch_an_agent(
+        self, page: SecureClient, strange_page: SecureClient, agent: Agent, path: str
+    ) -> None:
+        address = f"/agents/{agent.uuid}{path}"
+        before = rows()
+        assert page.get(address).status_code == 200
+        assert strange_page.get(address).status_code == 403
+        assert strange_page.post(address, {"name": "mine"}).status_code == 403
+        assert rows() == before
+
+    def test_does_not_find_others_tasks_in_lists(
+        self, page: SecureClient, strange_page: SecureClient, task: Task
+    ) -> None:
+        for address in ("/", "/tasks", f"/tasks/rows?ids={task.uuid}"):
+            assert str(task.uuid) in page.get(address).content.decode()
+            assert str(task.uuid) not in strange_page.get(address).content.decode()
+
+    def test_cannot_use_or_filter_by_others_agents(self, strange_page: SecureClient, agent: Agent) -> None:
+        assert strange_page.get(f"/tasks?agent={agent.uuid}").status_code == 403
+        assert strange_page.get(f"/tasks/new?agent={agent.uuid}").status_code == 403
+        answer = strange_page.post("/tasks/new", {"agent": str(agent.uuid), "prompt": "steal"})
+        assert answer.status_code == 400
+        assert not Task.objects.exists()
+
+    def test_cannot_page_beside_others_tasks(self, strange_page: SecureClient, task: Task) -> None:
+        assert strange_page.get(f"/tasks?before={task.uuid}").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["tasks/{}", "tasks/{}/panel", "tasks/{}/output", "agents/{}", "agents/{}/delete"])
+def test_unknown_objects_are_not_found(page: SecureClient, path: str) -> None:
+    answer = page.get("/" + path.format(uuid4()))
+    assert answer.status_code == 404
+    assert "There is nothing at this address." in text_of(answer)
+
+
+def test_operator_may_look_at_and_stop_everybodys_tasks(operators_page: SecureClient, task: Task) -> None:
+    assert operators_page.get(f"/tasks/{task.uuid}").status_code == 200
+    assert operators_page.post(f"/tasks/{task.uuid}/cancel").status_code == 302
+    task.refresh_from_db()
+    assert task.state.word == "cancelled"
+
+
+def test_staff_without_permissions_is_a_stranger(bob: User, strange_page: SecureClient, task: Task) -> None:
+    bob.is_staff = True
+    bob.save()
+    assert strange_page.get(f"/tasks/{task.uuid}").status_code == 403
+
+
+def test_pages_are_not_kept_and_have_a_strict_policy(page: SecureClient) -> None:
+    answer = page.get("/tasks")
+    policy = answer["Content-Security-Policy"]
+    assert answer["Cache-Control"] == "no-store"
+    assert "script-src 'self'" in policy
+    assert "style-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+def test_pages_hold_no_inline_script_style_or_handler(page: SecureClient, task: Task, agent: Agent) -> None:
+    for name, address in addresses(task, agent):
+        if name in BY_POST_ONLY or name == "task-output":
+            continue
+        body = page.get(address, {"ids": str(task.uuid)} if name == "task-rows" else {}).content.decode()
+        assert "<style" not in body
+        assert " style=" not in body
+        assert " onclick" not in body
+        assert body.count("<script") == body.count('<script type="module" src="/static/'), address
