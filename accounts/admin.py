@@ -44,7 +44,7 @@ class UserAdmin(SafeModelAdmin[User], DjangoUserAdmin[User]):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
         # Sign-ins go with their user; nobody may delete them one by one.
-        return deleted, counts, lacking - {TokenFamily._meta.verbose_name}, protected  # noqa: SLF001
+        return deleted, counts, lacking - {TokenFamily._meta.verbose_name}, protected
 
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:  # noqa: FBT001
         super().save_model(request, obj, form, change)

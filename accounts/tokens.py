@@ -138,9 +138,7 @@ def rotate(refresh: str) -> TokenPair:
 def revoke(family: TokenFamily, reason: str) -> None:
     """End all tokens of a family, and the session of a browser with them. The first reason stays."""
     with transaction.atomic():
-        TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(
-            revoked_at=Now(), revoked_reason=reason
-        )
+        TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(revoked_at=Now(), revoked_reason=reason)
         Session.objects.filter(pk=family.session_id).delete()
 
 

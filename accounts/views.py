@@ -36,9 +36,7 @@ class SignInView(views.LoginView):
         # A form without data: rendering one with data would check it, and so count another attempt.
         username = self.request.POST.get("username", "")[:MAX_USERNAME_CHARACTERS]
         form = SignInForm(self.request, initial={"username": username})
-        context = self.get_context_data(
-            form=form, refusal=refusal, wait=waiting_time(refusal.retry_after_seconds)
-        )
+        context = self.get_context_data(form=form, refusal=refusal, wait=waiting_time(refusal.retry_after_seconds))
         return self.render_to_response(context, status=refusal.status, headers=refusal.headers)
 
 

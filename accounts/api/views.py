@@ -34,7 +34,7 @@ class TokenView(APIView):
         """Sign in: a pair of tokens for a user name and a password."""
         serializer = SignInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        user = user_by_password(request._request, **serializer.validated_data)  # noqa: SLF001 - DRF has no public name
+        user = user_by_password(request._request, **serializer.validated_data)
         return Response(TokenPairSerializer(tokens.issue_pair(user)).data)
 
 

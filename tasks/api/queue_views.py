@@ -11,10 +11,11 @@ from personalq.lib.negotiation import JsonWithoutType
 from personalq.lib.openapi import conflict, no_content
 from tasks import access, queues
 from tasks.api import documents
-from tasks.api.base import READ_LIMIT, ApiView, created, read_body
+from tasks.api.base import READ_LIMIT, ApiView, ObjectView, created, read_body
 from tasks.api.filters import OwnerQuery, PageParameters, queues_listed
 from tasks.api.forms import NoBody, QueueChanges, QueueForm
 from tasks.api.representations import queue_row
+from tasks.models import Queue
 
 _WRITE_LIMIT = ("queue-change", "PERSONALQ_RATE_QUEUE_CHANGE")
 
@@ -51,7 +52,14 @@ class QueueList(ApiView):
         return created(queue_row(request)(queue))
 
 
-class OneQueue(ApiView):
+class OneQueueView(ObjectView[Queue]):
+    """What all routes about one queue share."""
+
+    def fetch(self, uuid: UUID, deed: access.Deed) -> Queue:
+        return access.queue_for(self.user, uuid, deed)
+
+
+class OneQueue(OneQueueView):
     """One queue."""
 
     rate_limits: ClassVar = {
@@ -62,8 +70,8 @@ class OneQueue(ApiView):
     }
 
     @extend_schema(operation_id="get_queue", summary="Read a queue", tags=["queues"], responses={200: documents.Queue})
-    def get(self, request: Request, uuid: UUID) -> Response:
-        return Response(queue_row(request)(self.allowed(access.queue_for(self.user, uuid))))
+    def get(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
+        return Response(queue_row(request)(self.find("view")))
 
     @extend_schema(
         operation_id="change_queue",
@@ -73,8 +81,8 @@ class OneQueue(ApiView):
         request=QueueChanges,
         responses={200: documents.Queue},
     )
-    def patch(self, request: Request, uuid: UUID) -> Response:
-        queue = self.allowed(access.queue_for(self.user, uuid, "change"))
+    def patch(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
+        queue = self.find("change")
         changed = queues.change(actor=self.user, queue=queue, **read_body(QueueChanges, request))
         return Response(queue_row(request)(changed))
 
@@ -89,16 +97,18 @@ class OneQueue(ApiView):
         },
     )
     def delete(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
-        queues.delete(actor=self.user, queue=self.allowed(access.queue_for(self.user, uuid, "change")))
+        queues.delete(actor=self.user, queue=self.find("change"))
         return Response(status=204)
 
 
-class _QueueVerb(ApiView):
+class QueueVerb(OneQueueView):
+    """A POST to a queue; its body may be left out."""
+
     content_negotiation_class = JsonWithoutType
     rate_limits: ClassVar = {"POST": _WRITE_LIMIT}
 
 
-class PauseQueue(_QueueVerb):
+class PauseQueue(QueueVerb):
     """Starts no more tasks of a queue."""
 
     @extend_schema(
@@ -109,13 +119,13 @@ class PauseQueue(_QueueVerb):
         request=None,
         responses={200: documents.Queue},
     )
-    def post(self, request: Request, uuid: UUID) -> Response:
-        queue = self.allowed(access.queue_for(self.user, uuid, "change"))
+    def post(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
+        queue = self.find("change")
         read_body(NoBody, request)
         return Response(queue_row(request)(queues.pause(actor=self.user, queue=queue)))
 
 
-class ResumeQueue(_QueueVerb):
+class ResumeQueue(QueueVerb):
     """Goes on with a paused queue."""
 
     @extend_schema(
@@ -126,7 +136,7 @@ class ResumeQueue(_QueueVerb):
         request=None,
         responses={200: documents.Queue},
     )
-    def post(self, request: Request, uuid: UUID) -> Response:
-        queue = self.allowed(access.queue_for(self.user, uuid, "change"))
+    def post(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
+        queue = self.find("change")
         read_body(NoBody, request)
         return Response(queue_row(request)(queues.resume(actor=self.user, queue=queue)))

@@ -12,7 +12,7 @@ from personalq.lib.errors import Conflict
 from personalq.lib.openapi import conflict
 from tasks import access, feed, lifecycle
 from tasks.api import documents, references
-from tasks.api.base import READ_LIMIT, ApiView, created, read_body
+from tasks.api.base import READ_LIMIT, ApiView, ObjectView, created, read_body
 from tasks.api.filters import EVENTS_PER_PAGE, EventQuery, PageParameters, TaskQuery, tasks_listed
 from tasks.api.forms import TaskChanges, TaskForm
 from tasks.api.representations import task_in_full, task_row, task_rows
@@ -35,6 +35,13 @@ class TaskView(ApiView):
         """The task in full, as far as the one who asks may see it."""
         is_for_operator = access.is_operator_for(self.user, Task, "view")
         return task_in_full(task, self.request, is_for_operator=is_for_operator)
+
+
+class OneTaskView(TaskView, ObjectView[Task]):
+    """What all routes about one task share."""
+
+    def fetch(self, uuid: UUID, deed: access.Deed) -> Task:
+        return access.task_for(self.user, uuid, deed)
 
     def answer_anew(self, task: Task) -> Response:
         """The task as the database has it now."""
@@ -82,7 +89,7 @@ class TaskList(TaskView):
         return created(self.answer(task))
 
 
-class OneTask(TaskView):
+class OneTask(OneTaskView):
     """One task."""
 
     rate_limits: ClassVar = {
@@ -93,7 +100,7 @@ class OneTask(TaskView):
 
     @extend_schema(operation_id="get_task", summary="Read a task", tags=["tasks"], responses={200: documents.Task})
     def get(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
-        return Response(self.answer(self.allowed(access.task_for(self.user, uuid))))
+        return Response(self.answer(self.find("view")))
 
     @extend_schema(
         operation_id="edit_task",
@@ -102,13 +109,13 @@ class OneTask(TaskView):
         request=TaskChanges,
         responses={200: documents.Task, **conflict("`illegal_transition`: the task is running or archived.")},
     )
-    def patch(self, request: Request, uuid: UUID) -> Response:
-        task = self.allowed(access.task_for(self.user, uuid, "change"))
+    def patch(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
+        task = self.find("change")
         lifecycle.edit(actor=self.user, task=task, **read_body(TaskChanges, request))
         return self.answer_anew(task)
 
 
-class TaskEvents(TaskView):
+class TaskEvents(OneTaskView):
     """A task's history."""
 
     query_class = EventQuery
@@ -121,8 +128,8 @@ class TaskEvents(TaskView):
         parameters=[EventQuery],
         responses={200: documents.EventPage},
     )
-    def get(self, request: Request, uuid: UUID) -> Response:
-        task = self.allowed(access.task_for(self.user, uuid))
+    def get(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
+        task = self.find("view")
         size = self.query.get("page_size", EVENTS_PER_PAGE)
         # One more than is shown tells whether there is more.
         found = feed.read(after=self.query.get("after", 0), up_to=feed.horizon(), limit=size + 1, task_ids=[task.pk])

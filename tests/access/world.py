@@ -14,6 +14,8 @@ from tasks import lifecycle
 from tasks.models import Agent, Queue, Task
 from tests.makers import PASSWORD, make_agent, make_operator, make_queue, make_running, make_task, make_user
 
+# Stands in everything that is the owner's, so that it is noticed wherever it appears.
+CANARY: Final = "canary-of-the-owner"
 ACTORS: Final = ("anonymous", "stranger", "owner", "operator")
 
 
@@ -23,6 +25,7 @@ class World:
 
     users: dict[str, User]
     agent: Agent
+    idle_agent: Agent
     queue: Queue
     tasks: dict[str, Task]
     cookies: dict[str, str] = field(default_factory=dict)
@@ -32,7 +35,8 @@ class World:
     def make(cls) -> "World":
         users = {"stranger": make_user("bob"), "owner": make_user("alice"), "operator": make_operator("olga")}
         agent = make_agent(users["owner"], name="scribe")
-        world = cls(users, agent, make_queue(users["owner"], name="slow"), _tasks_of(agent))
+        idle = make_agent(users["owner"], name="idle", description=CANARY)
+        world = cls(users, agent, idle, make_queue(users["owner"], name=CANARY), _tasks_of(agent))
         Group.objects.create(name="group")
         for name, user in users.items():
             world.cookies[name] = _session_of(user)
@@ -59,6 +63,8 @@ class World:
         owner = self.users["owner"]
         return {
             "agent": self.agent.uuid,
+            "idle_agent": self.idle_agent.uuid,
+            "shared_queue": Queue.objects.shared_default().uuid,
             "queue": self.queue.uuid,
             **{word: task.uuid for word, task in self.tasks.items()},
             "password": PASSWORD,
@@ -82,9 +88,9 @@ def _tasks_of(agent: Agent) -> dict[str, Task]:
     return {
         "complete": complete,
         "archived": archived,
-        "cancelled": lifecycle.cancel(actor=owner, task=make_task(agent)),
-        "backlogged": make_task(agent, is_backlogged=True),
-        "ready": make_task(agent),
+        "cancelled": lifecycle.cancel(actor=owner, task=make_task(agent, title=CANARY)),
+        "backlogged": make_task(agent, title=CANARY, is_backlogged=True),
+        "ready": make_task(agent, CANARY, title=CANARY),
     }
 
 

@@ -57,12 +57,8 @@ class TestEntrance:
         answer = client.get(path)
         assert (answer.status_code, answer["Location"]) == (302, f"/sign-in?next={path}")
 
-    @pytest.mark.parametrize(
-        "path", ["/admin/", USERS, "/admin/invented/", "/admin/login/", "/admin/logout/"]
-    )
-    def test_who_is_no_operator_is_refused_and_not_sent_around(
-        self, signed_in: SecureClient, path: str
-    ) -> None:
+    @pytest.mark.parametrize("path", ["/admin/", USERS, "/admin/invented/", "/admin/login/", "/admin/logout/"])
+    def test_who_is_no_operator_is_refused_and_not_sent_around(self, signed_in: SecureClient, path: str) -> None:
         assert signed_in.get(path).status_code == 403
 
     def test_an_operator_comes_in(self, client: SecureClient, operator: User) -> None:
@@ -71,9 +67,7 @@ class TestEntrance:
         assert client.get("/admin/").status_code == 200
 
     @pytest.mark.parametrize("method", ["get", "post"])
-    def test_the_login_of_django_is_never_shown(
-        self, client: SecureClient, operator: User, method: str
-    ) -> None:
+    def test_the_login_of_django_is_never_shown(self, client: SecureClient, operator: User, method: str) -> None:
         form = {"username": "olga", "password": PASSWORD}
         answer = getattr(client, method)("/admin/login/", form)
         assert (answer.status_code, answer["Location"]) == (302, "/sign-in?next=/admin/")
@@ -153,14 +147,10 @@ class TestNonsense:
         "query",
         ["username=%00", "username__contains=%00", "username__regex=(", "username__trigram_similar=x"],
     )
-    def test_that_the_database_would_not_take_is_told_as_such(
-        self, at_admin: SecureClient, query: str
-    ) -> None:
+    def test_that_the_database_would_not_take_is_told_as_such(self, at_admin: SecureClient, query: str) -> None:
         assert at_admin.get(f"{USERS}?{query}")["Location"] == f"{USERS}?e=1"
 
-    @pytest.mark.parametrize(
-        "query", ["user__username=%00", "uuid=x", "revoked_reason=%00", "user__id__exact=a"]
-    )
+    @pytest.mark.parametrize("query", ["user__username=%00", "uuid=x", "revoked_reason=%00", "user__id__exact=a"])
     def test_in_the_list_of_sign_ins_too(self, at_admin: SecureClient, alice: User, query: str) -> None:
         tokens.issue_pair(alice)
         assert at_admin.get(f"{FAMILIES}?{query}").status_code in {302, 400}
@@ -297,10 +287,7 @@ class TestPowers:
     """An operator who may change users does not thereby become a superuser."""
 
     def test_can_change_ordinary_users(self, helper: SecureClient, alice: User) -> None:
-        assert (
-            helper.post(f"{USERS}{alice.pk}/change/", user_form(alice, email="a@b.example")).status_code
-            == 302
-        )
+        assert helper.post(f"{USERS}{alice.pk}/change/", user_form(alice, email="a@b.example")).status_code == 302
         assert User.objects.get(pk=alice.pk).email == "a@b.example"
 
     @pytest.mark.parametrize("name", ["alice", "harry"])
@@ -357,9 +344,7 @@ class TestSignIns:
     def test_cannot_be_written(self, at_admin: SecureClient, alice: User, page: str) -> None:
         tokens.issue_pair(alice)
         before = TokenFamily.objects.values().get()
-        answer = at_admin.post(
-            f"{FAMILIES}{page.format(before['id'])}", {"revoked_reason": "x", "post": "yes"}
-        )
+        answer = at_admin.post(f"{FAMILIES}{page.format(before['id'])}", {"revoked_reason": "x", "post": "yes"})
         assert answer.status_code == 403
         assert TokenFamily.objects.values().get() == before
 

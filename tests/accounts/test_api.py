@@ -95,9 +95,7 @@ class TestSignIn:
         self, client: SecureClient, alice: User, username: str
     ) -> None:
         make_user("sleeper", is_active=False)
-        with patch.object(
-            MD5PasswordHasher, "encode", autospec=True, side_effect=MD5PasswordHasher.encode
-        ) as work:
+        with patch.object(MD5PasswordHasher, "encode", autospec=True, side_effect=MD5PasswordHasher.encode) as work:
             assert client.send(TOKEN, credentials(username, "wrong")).status_code == 401
         assert work.call_count == 1
 
@@ -128,9 +126,7 @@ class TestSignIn:
         assert client.post(TOKEN, body, content_type="application/json").status_code == 400
 
     @pytest.mark.parametrize("text", ["a\0b", "\ud800"])
-    def test_text_that_the_database_cannot_hold_is_refused(
-        self, client: SecureClient, alice: User, text: str
-    ) -> None:
+    def test_text_that_the_database_cannot_hold_is_refused(self, client: SecureClient, alice: User, text: str) -> None:
         assert client.send(TOKEN, credentials(text)).status_code == 400
         assert client.send(TOKEN, credentials(password=text)).status_code == 400
 
@@ -144,9 +140,7 @@ class TestSignIn:
     def test_credentials_in_the_address_are_ignored(self, client: SecureClient, alice: User) -> None:
         assert client.send(f"{TOKEN}?username=alice&password={PASSWORD}", {}).status_code == 400
 
-    def test_a_wrong_token_beside_good_credentials_does_not_matter(
-        self, client: SecureClient, alice: User
-    ) -> None:
+    def test_a_wrong_token_beside_good_credentials_does_not_matter(self, client: SecureClient, alice: User) -> None:
         answer = client.send(TOKEN, credentials(), headers={"Authorization": "Bearer old"})
         assert answer.status_code == 200
 
@@ -192,18 +186,12 @@ class TestLimits:
 
     def test_addresses_of_one_ipv6_network_count_together(self, client: SecureClient, db: Any) -> None:
         tried = [
-            self.attempts(client, 1, f"name-{number}", REMOTE_ADDR=f"2001:db8::{number + 1}")[0]
-            for number in range(7)
+            self.attempts(client, 1, f"name-{number}", REMOTE_ADDR=f"2001:db8::{number + 1}")[0] for number in range(7)
         ]
         assert tried == [401] * 6 + [429]
 
-    def test_ipv4_clients_of_a_dual_stack_socket_do_not_count_together(
-        self, client: SecureClient, db: Any
-    ) -> None:
-        tried = [
-            self.attempts(client, 1, "nobody", REMOTE_ADDR=f"::ffff:192.0.2.{number}")[0]
-            for number in range(7)
-        ]
+    def test_ipv4_clients_of_a_dual_stack_socket_do_not_count_together(self, client: SecureClient, db: Any) -> None:
+        tried = [self.attempts(client, 1, "nobody", REMOTE_ADDR=f"::ffff:192.0.2.{number}")[0] for number in range(7)]
         assert tried == [401] * 7
 
     @pytest.mark.parametrize("address", ["", "not-an-ip", "é", "1.2.3.4, 5.6.7.8"])
@@ -214,14 +202,11 @@ class TestLimits:
 
     def test_a_made_up_forwarding_header_gives_no_new_bucket(self, client: SecureClient, alice: User) -> None:
         tried = [
-            self.attempts(client, 1, headers={"X-Forwarded-For": f"198.51.100.{number}"})[0]
-            for number in range(4)
+            self.attempts(client, 1, headers={"X-Forwarded-For": f"198.51.100.{number}"})[0] for number in range(4)
         ]
         assert tried == [401, 401, 401, 429]
 
-    def test_nobody_signs_in_while_attempts_cannot_be_counted(
-        self, client: SecureClient, alice: User
-    ) -> None:
+    def test_nobody_signs_in_while_attempts_cannot_be_counted(self, client: SecureClient, alice: User) -> None:
         with patch("personalq.lib.rate_limits.get_usage", side_effect=RedisConnectionError):
             answer = client.send(TOKEN, credentials())
         assert answer.status_code == 503
@@ -240,17 +225,13 @@ class TestLimits:
 
 
 class TestRefresh:
-    def test_new_pair_replaces_the_old_refresh_token(
-        self, client: SecureClient, pair: dict[str, str]
-    ) -> None:
+    def test_new_pair_replaces_the_old_refresh_token(self, client: SecureClient, pair: dict[str, str]) -> None:
         renewed = client.send(REFRESH, {"refresh": pair["refresh"]})
         assert renewed.status_code == 200
         assert set(renewed.json()) == {"access", "refresh", "expires_at"}
         assert client.me(renewed.json()["access"]).status_code == 200
 
-    def test_reuse_is_refused_and_ends_the_newer_tokens(
-        self, client: SecureClient, pair: dict[str, str]
-    ) -> None:
+    def test_reuse_is_refused_and_ends_the_newer_tokens(self, client: SecureClient, pair: dict[str, str]) -> None:
         renewed = client.send(REFRESH, {"refresh": pair["refresh"]}).json()
         reused = client.send(REFRESH, {"refresh": pair["refresh"]})
         assert (reused.status_code, reused.json()["code"]) == (401, "invalid_token")
@@ -271,9 +252,7 @@ class TestRefresh:
         assert client.send(REFRESH, {"refresh": pair["refresh"]}).status_code == 401
         assert client.me(pair["access"]).status_code == 401
 
-    @pytest.mark.parametrize(
-        "body", [{}, {"refresh": ""}, {"refresh": 1}, {"refresh": "x" * 3000}, {"refresh": {}}]
-    )
+    @pytest.mark.parametrize("body", [{}, {"refresh": ""}, {"refresh": 1}, {"refresh": "x" * 3000}, {"refresh": {}}])
     def test_wrong_shape_names_the_field(self, client: SecureClient, db: Any, body: dict[str, Any]) -> None:
         answer = client.send(REFRESH, body)
         assert answer.status_code == 400
@@ -305,9 +284,7 @@ class TestLogout:
         answers = [client.send(LOGOUT, {"refresh": pair["refresh"]}).status_code for _ in range(2)]
         assert answers == [204, 204]
 
-    def test_is_harmless_for_a_deleted_user(
-        self, client: SecureClient, alice: User, pair: dict[str, str]
-    ) -> None:
+    def test_is_harmless_for_a_deleted_user(self, client: SecureClient, alice: User, pair: dict[str, str]) -> None:
         alice.delete()
         assert client.send(LOGOUT, {"refresh": pair["refresh"]}).status_code == 204
 
@@ -344,9 +321,7 @@ class TestBearer:
         assert answer.status_code == 401
 
     @pytest.mark.parametrize("name", ["token", "access_token", "access", "jwt", "Authorization"])
-    def test_token_in_the_address_opens_nothing(
-        self, client: SecureClient, pair: dict[str, str], name: str
-    ) -> None:
+    def test_token_in_the_address_opens_nothing(self, client: SecureClient, pair: dict[str, str], name: str) -> None:
         assert client.get(f"/api/v1/me?{name}={pair['access']}").status_code == 401
 
     def test_token_in_a_cookie_opens_nothing(self, client: SecureClient, pair: dict[str, str]) -> None:

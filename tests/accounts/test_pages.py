@@ -74,9 +74,7 @@ class TestSignIn:
         self, client: SecureClient, alice: User, who: str
     ) -> None:
         make_user("sleeper", is_active=False)
-        with patch.object(
-            MD5PasswordHasher, "encode", autospec=True, side_effect=MD5PasswordHasher.encode
-        ) as work:
+        with patch.object(MD5PasswordHasher, "encode", autospec=True, side_effect=MD5PasswordHasher.encode) as work:
             answer = sign_in(client, who, PASSWORD if who == "sleeper" else "wrong")
         assert work.call_count == 1
         alerts = re.findall(r'role="alert"><p>([^<]+)<', answer.content.decode())
@@ -184,9 +182,7 @@ class TestLimits:
         assert 'value="alice"' in page
         assert not is_signed_in(client)
 
-    def test_a_refusal_is_not_counted_twice(
-        self, client: SecureClient, alice: User, settings: Settings
-    ) -> None:
+    def test_a_refusal_is_not_counted_twice(self, client: SecureClient, alice: User, settings: Settings) -> None:
         settings.PERSONALQ_RATE_SIGN_IN_ADDRESS = "5/m"
         assert [sign_in(client, "alice", "wrong").status_code for _ in range(4)] == [200, 200, 200, 429]
         assert sign_in(client, "bob", "wrong").status_code == 200
@@ -202,13 +198,12 @@ class TestLimits:
         assert refused[-1].status_code == 429
         assert sign_in(client, "alice", PASSWORD, REMOTE_ADDR="198.51.100.7").status_code == 302
 
-    def test_nobody_signs_in_while_attempts_cannot_be_counted(
-        self, client: SecureClient, alice: User
-    ) -> None:
+    def test_nobody_signs_in_while_attempts_cannot_be_counted(self, client: SecureClient, alice: User) -> None:
         with patch("personalq.lib.rate_limits.get_usage", side_effect=RedisConnectionError):
             answer = sign_in(client, "alice", PASSWORD)
         assert answer.status_code == 503
         assert Unavailable.title in answer.content.decode()
+        assert 'id="id_password"' in answer.content.decode()
         assert not is_signed_in(client)
 
     @pytest.mark.parametrize(
@@ -249,9 +244,7 @@ class TestSignOut:
 
 class TestSessions:
     @pytest.mark.parametrize("ending", ["new password", "deactivated", "deleted", "epoch"])
-    def test_nothing_is_left_to_a_browser_after(
-        self, signed_in: SecureClient, alice: User, ending: str
-    ) -> None:
+    def test_nothing_is_left_to_a_browser_after(self, signed_in: SecureClient, alice: User, ending: str) -> None:
         assert is_signed_in(signed_in)
         if ending == "deleted":
             alice.delete()

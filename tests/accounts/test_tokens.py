@@ -27,7 +27,7 @@ Forgery = Callable[[str], str]
 def deep_header(token: str) -> str:
     # json.loads would meet its recursion limit before anybody looks at the signature.
     header = urlsafe_b64encode(b"[" * 1_400).rstrip(b"=").decode()
-    return f"{header}.{token.split('.', 1)[1][:50]}"
+    return f"{header}.{token.split('.')[1][:50]}.AA"
 
 
 FORGERIES: dict[str, Forgery] = {
@@ -45,9 +45,7 @@ FORGERIES: dict[str, Forgery] = {
     "alg_HS512": lambda token: forge(claims_of(token), algorithm="HS512"),
     "wrong_key": lambda token: forge(claims_of(token), key="another key of good length, but not ours"),
     "session_key_of_django": lambda token: forge(claims_of(token), key=settings.SECRET_KEY),
-    "key_in_the_header": lambda token: forge(
-        claims_of(token), key="k" * 40, jwk={"kty": "oct", "k": "a" * 40}
-    ),
+    "key_in_the_header": lambda token: forge(claims_of(token), key="k" * 40, jwk={"kty": "oct", "k": "a" * 40}),
     "claims_are_a_list": lambda _: forge([1]),
     "expired": lambda token: altered(token, exp=1_000_000_000),
     "without_exp": lambda token: altered(token, without="exp"),
@@ -182,6 +180,18 @@ def test_what_ends_a_sign_in_ends_access_and_refresh(alice: User, ending: str) -
     assert tokens.still_valid([standing]) == set()
     with pytest.raises(InvalidToken):
         tokens.rotate(pair.refresh)
+
+
+def test_the_stamp_follows_password_epoch_and_active_flag(alice: User) -> None:
+    stamps = {tokens.stamp_of(alice)}
+    alice.is_active = False
+    stamps.add(tokens.stamp_of(alice))
+    alice.session_epoch += 1
+    stamps.add(tokens.stamp_of(alice))
+    alice.password = "another hash"
+    stamps.add(tokens.stamp_of(alice))
+    assert len(stamps) == 4
+    assert {len(stamp) for stamp in stamps} == {32}
 
 
 def test_a_token_of_the_future_does_not_help_a_deactivated_user(alice: User) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from personalq.embedded.find_browser import ADVICE, find_browser
 from tests.browser.product import Product
@@ -36,6 +36,9 @@ SETTINGS = {
     "PERSONALQ_RATE_SIGN_IN_ADDRESS": "1000/m",
     "PERSONALQ_RATE_TOKEN_REFRESH": "1000/m",
 }
+# The machine may be busy with other things; nothing waits longer than it must.
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +108,7 @@ def open_context(browser: Browser, product: Product, signed_in: Path, watch: Wat
     def open_one(**options: Any) -> BrowserContext:
         defaults = {"base_url": product.url, "storage_state": signed_in, "viewport": DESKTOP}
         context = browser.new_context(**{**defaults, **options})
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         watch.over(context)
         made.append(context)
         return context

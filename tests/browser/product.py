@@ -4,20 +4,23 @@ import json
 import re
 import urllib.request
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.embedded.running import Run, wait_for
 
-FINISHED = {"complete", "failed", "cancelled"}
+LEEWAY = timedelta(seconds=3)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Product:
     """One `manage.py up` and its first operator."""
 
     url: str
     username: str
     password: str
+    _token: str = ""
+    _good_until: datetime = datetime.min.replace(tzinfo=UTC)
 
     @classmethod
     def of(cls, run: Run) -> "Product":
@@ -27,7 +30,7 @@ class Product:
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The answer of the API to the operator."""
-        return self._send(method, path, body, {"Authorization": f"Bearer {self._token()}"})
+        return self._send(method, path, body, {"Authorization": f"Bearer {self._fresh_token()}"})
 
     def make_agent(self, name: str, **fields: Any) -> str:
         """The id of the operator's agent of this name, made when it is not there yet."""
@@ -50,10 +53,13 @@ class Product:
     def wait_for_status(self, task: str, *wanted: str) -> None:
         wait_for(lambda: self.status(task) in wanted, f"{wanted} of task {task}")
 
-    def _token(self) -> str:
-        credentials = {"username": self.username, "password": self.password}
-        token: str = self._send("POST", "/api/v1/auth/token", credentials, {})["access"]
-        return token
+    def _fresh_token(self) -> str:
+        if datetime.now(UTC) > self._good_until:
+            credentials = {"username": self.username, "password": self.password}
+            signed = self._send("POST", "/api/v1/auth/token", credentials, {})
+            self._token = signed["access"]
+            self._good_until = datetime.fromisoformat(signed["expires_at"]) - LEEWAY
+        return self._token
 
     def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
         data = None if body is None else json.dumps(body).encode()

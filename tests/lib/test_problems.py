@@ -166,6 +166,11 @@ def test_number_of_reported_errors_is_bounded() -> None:
     assert len(error.errors) == 50
 
 
+def test_length_of_reported_messages_is_bounded() -> None:
+    (error,) = field_errors({"a": ["x" * 1000]})
+    assert len(error.message) == 300
+
+
 @pytest.mark.parametrize(
     ("detail", "expected"),
     [

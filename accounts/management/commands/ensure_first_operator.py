@@ -29,9 +29,7 @@ class Command(BaseCommand):
         if existing is None:
             return create_first_operator()
         name = existing.get_username()
-        return (
-            f"Sign in as {name}. Forgot the password? Set a new one: python manage.py changepassword {name}"
-        )
+        return f"Sign in as {name}. Forgot the password? Set a new one: python manage.py changepassword {name}"
 
 
 def create_first_operator() -> str:
@@ -47,8 +45,7 @@ def create_first_operator() -> str:
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     User.objects.create_superuser(username=USERNAME, password=password)
     return (
-        f"Sign in as {USERNAME} with the password {password}\n"
-        "It is shown only this once and stored nowhere. Keep it."
+        f"Sign in as {USERNAME} with the password {password}\nIt is shown only this once and stored nowhere. Keep it."
     )
 
 

@@ -33,7 +33,7 @@ def start_web(tmp_path: Path, transactional_db: None) -> Iterator[StartWeb]:
 
 
 @pytest.fixture
-def connect(web: WebProcess, transactional_db: None) -> Iterator[Connect]:
+def connect(web: WebProcess) -> Iterator[Connect]:
     """Opens sockets of the shared web process, or of another one by its `url`."""
     with ExitStack() as stack:
 

@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from pytest_django import DjangoDbBlocker
 from websockets.frames import Frame, Opcode
 
-from accounts.models import User
+from tests.makers import make_user
 from tests.realtime.sockets.conftest import Connect
 from tests.realtime.sockets.serving import WebProcess
-from tests.realtime.sockets.talking import Client
+from tests.realtime.sockets.talking import Client, token_of
 
-pytestmark = [pytest.mark.security, pytest.mark.django_db(transaction=True)]
+# No test here writes: it needs the database only for the server, and no cleaning up of it.
+pytestmark = [pytest.mark.security, pytest.mark.django_db]
 
 UUID = "6a5b2c1e-9d1f-4c3a-8b7e-1f2a3b4c5d6e"
 
@@ -69,9 +72,24 @@ MALFORMED: dict[str, str | bytes] = {
 }
 
 
+@pytest.fixture(scope="module")
+def token(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """What one user signs in with in all tests here: none of them writes anything."""
+    with django_db_blocker.unblock():
+        user = make_user("mallory")
+        yield token_of(user)
+        user.delete()
+
+
+def enter(connect: Connect, token: str, **options: Any) -> Client:
+    client = connect(**options)
+    client.sign_in(token)
+    return client
+
+
 @pytest.mark.parametrize("frame", MALFORMED.values(), ids=MALFORMED.keys())
-def test_malformed_message_closes_with_4400(frame: str | bytes, connect: Connect, alice: User) -> None:
-    client = connect(alice)
+def test_malformed_message_closes_with_4400(frame: str | bytes, connect: Connect, token: str) -> None:
+    client = enter(connect, token)
     client.send(frame)
     assert client.end() == (4400, "malformed_message")
 
@@ -83,20 +101,20 @@ def test_malformed_first_message_closes_with_4400(frame: str | bytes, connect: C
     assert client.end() == (4400, "malformed_message")
 
 
-def test_text_that_is_not_utf8_closes_with_1007(connect: Connect, alice: User) -> None:
-    client = connect(alice)
+def test_text_that_is_not_utf8_closes_with_1007(connect: Connect, token: str) -> None:
+    client = enter(connect, token)
     client.connection.send(b'{"action": "\xff"}', text=True)
     assert client.end() == (1007, "")
 
 
-def test_longest_message_is_taken(connect: Connect, alice: User) -> None:
-    client = connect(alice)
+def test_longest_message_is_taken(connect: Connect, token: str) -> None:
+    client = enter(connect, token)
     client.send('{"action": "ping"}'.ljust(65_536))
     assert client.hear() == {"event": "pong"}
 
 
-def test_longer_message_closes_with_1009(connect: Connect, alice: User) -> None:
-    client = connect(alice)
+def test_longer_message_closes_with_1009(connect: Connect, token: str) -> None:
+    client = enter(connect, token)
     client.send('{"action": "ping"}'.ljust(65_537))
     assert client.end()[0] == 1009
 
@@ -107,20 +125,20 @@ def test_long_first_message_closes_with_1009(connect: Connect) -> None:
     assert client.end()[0] == 1009
 
 
-def test_message_that_unpacks_to_megabytes_closes_with_1009(connect: Connect, alice: User) -> None:
-    client = connect(alice, compression="deflate")
+def test_message_that_unpacks_to_megabytes_closes_with_1009(connect: Connect, token: str) -> None:
+    client = enter(connect, token, compression="deflate")
     client.send("a" * 10_000_000)
     assert client.end()[0] == 1009
 
 
-def test_long_message_in_pieces_closes_with_1009(connect: Connect, alice: User) -> None:
-    client = connect(alice)
+def test_long_message_in_pieces_closes_with_1009(connect: Connect, token: str) -> None:
+    client = enter(connect, token)
     client.connection.send(["a" * 40_000, "a" * 40_000])
     assert client.end()[0] == 1009
 
 
-def test_unknown_kind_of_frame_closes_with_1002(connect: Connect, alice: User) -> None:
-    client = connect(alice)
+def test_unknown_kind_of_frame_closes_with_1002(connect: Connect, token: str) -> None:
+    client = enter(connect, token)
     send_raw(client, Frame(Opcode.CONT, b"out of nowhere"))
     assert client.end()[0] == 1002
 
@@ -129,21 +147,21 @@ def send_raw(client: Client, frame: Frame) -> None:
     client.connection.socket.sendall(frame.serialize(mask=True))
 
 
-def test_error_repeats_nothing_of_the_message(connect: Connect, alice: User) -> None:
-    client = connect(alice)
+def test_error_repeats_nothing_of_the_message(connect: Connect, token: str) -> None:
+    client = enter(connect, token)
     client.send('{"action": "<script>canary</script>"}')
     frame = client.hear()
     assert frame.keys() == {"event", "error_code", "message"}
     assert "canary" not in json.dumps(frame)
 
 
-def test_client_that_goes_away_without_a_word_leaves_no_trace(web: WebProcess, connect: Connect, alice: User) -> None:
+def test_client_that_goes_away_without_a_word_leaves_no_trace(web: WebProcess, connect: Connect, token: str) -> None:
     for _ in range(30):
-        client = connect(alice)
+        client = enter(connect, token)
         client.subscribe()
         client.connection.socket.close()
     # More than one user may have: those that went away are not counted.
-    assert connect(alice).ask("ping") == {"event": "pong"}
+    assert enter(connect, token).ask("ping") == {"event": "pong"}
     assert web.complaints == []
 
 
@@ -190,9 +208,9 @@ def test_page_of_another_origin_is_refused(origin: str, choosy_web: WebProcess, 
 
 
 @pytest.mark.parametrize("origin", OWN_ORIGINS)
-def test_page_of_an_own_origin_is_let_in(origin: str, choosy_web: WebProcess, connect: Connect, alice: User) -> None:
+def test_page_of_an_own_origin_is_let_in(origin: str, choosy_web: WebProcess, connect: Connect, token: str) -> None:
     header = {"Origin": origin.format(port=choosy_web.port)}
-    client = connect(alice, url=choosy_web.url, additional_headers=header)
+    client = enter(connect, token, url=choosy_web.url, additional_headers=header)
     assert client.ask("ping") == {"event": "pong"}
 
 

@@ -107,3 +107,18 @@ def test_web_process_that_starts_without_redis_serves_sockets(
     assert client.hear_ids(up_to=last) == ids_of(task, after=start)
     redis.start()
     wait_for(lambda: is_quick(client, task), "nudges")
+
+
+def test_stopping_web_process_says_goodbye(start_web: StartWeb, connect: Connect, alice: User, agent: Agent) -> None:
+    web, task = start_web(), make_task(agent)
+    clients = [connect(alice, url=web.url) for _ in range(3)]
+    for client in clients:
+        client.subscribe()
+    last = write(task)[-1]
+    for client in clients:
+        client.hear_ids(up_to=last)
+    began = time.monotonic()
+    web.stop()
+    assert time.monotonic() - began < 10
+    assert [client.end()[0] for client in clients] == [1012] * 3
+    assert web.complaints == []

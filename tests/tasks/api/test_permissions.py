@@ -93,6 +93,10 @@ def refusals(api: Api, agent: Agent) -> set[tuple[int, str]]:
             api.post(f"tasks/{task.uuid}/{verb}")
             for verb in ("cancel", "retry", "backlog", "release", "archive", "restore")
         ),
+        *(api.send(method, f"tasks/{task.uuid}") for method in ("POST", "PUT", "DELETE", "OPTIONS")),
+        *(api.send(method, f"tasks/{task.uuid}/cancel") for method in ("GET", "PUT", "PATCH", "DELETE")),
+        *(api.send(method, f"agents/{agent.uuid}") for method in ("POST", "PUT", "OPTIONS")),
+        *(api.send(method, f"queues/{queue.uuid}") for method in ("POST", "PUT", "OPTIONS")),
         api.get(f"agents/{agent.uuid}"),
         api.patch(f"agents/{agent.uuid}", {"name": "n"}),
         api.delete(f"agents/{agent.uuid}"),

@@ -8,7 +8,7 @@ from django.test import Client
 
 from accounts.models import User
 from tasks.models import Agent, Task
-from tests.makers import make_task
+from tests.makers import make_queue, make_task
 from tests.tasks.api.client import Api, codes
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,7 @@ def test_writing_works_with_a_slash_at_the_end(as_alice: Api, agent: Agent) -> N
 def test_other_methods_are_refused_with_the_list_of_those_that_work(
     as_alice: Api, agent: Agent, path: str, allowed: str
 ) -> None:
-    path = path.format(task=make_task(agent).uuid, agent=agent.uuid, queue=agent.queue.uuid)
+    path = path.format(task=make_task(agent).uuid, agent=agent.uuid, queue=make_queue(agent.owner).uuid)
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - set(allowed.split(", ")):
         response = as_alice.send(method, path, {} if method in {"POST", "PUT", "PATCH"} else None)
         assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")

@@ -1,0 +1,191 @@
+"""Who gets what answer where: every route, every method, four actors.
+
+The order is anonymous, stranger, owner, operator. `LED` means led to the sign-in page. What is asked is sensible
+where it can be (a good form, a task in the right status), so that a refusal is about the person.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+LED: Final = "led to sign in"
+Expected = tuple[int | str, int | str, int | str, int | str]
+
+ALL_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What a route answers. Methods that are not named get the answer for `rest`."""
+
+    address: str
+    """With the world's ids in braces; they become an address."""
+    cells: Mapping[str, Expected]
+    rest: Expected | None
+    """None: those methods are not asked, because Django's admin answers them as it answers GET."""
+    bodies: Mapping[str, Any] = field(default_factory=dict)
+
+    def expected(self, method: str) -> Expected | None:
+        if method == "HEAD" and "HEAD" not in self.cells:
+            return self.expected("GET")
+        return self.cells.get(method, self.rest)
+
+
+# --- The API -------------------------------------------------------------------------------------------
+
+SIGNED_IN: Final[Expected] = (401, 200, 200, 200)
+CREATES: Final[Expected] = (401, 201, 201, 201)
+OWN: Final[Expected] = (401, 403, 200, 200)
+GONE: Final[Expected] = (401, 403, 204, 204)
+NO_METHOD: Final[Expected] = (401, 405, 405, 405)
+NO_METHOD_OF_OWN: Final[Expected] = (401, 403, 405, 405)
+NOTHING: Final[Expected] = (401, 404, 404, 404)
+
+
+def _api(address: str, body: Any = None, **cells: Expected) -> Row:
+    rest = NO_METHOD_OF_OWN if "{" in address else NO_METHOD
+    bodies = {method: body for method in ("POST", "PATCH") if method in cells and body is not None}
+    return Row(address=f"/api/v1{address}", cells=cells, rest=rest, bodies=bodies)
+
+
+def _sign_in(address: str, body: Any, **cells: Expected) -> Row:
+    cells["OPTIONS"] = (200, 200, 200, 200)
+    return Row(address=f"/api/v1{address}", cells=cells, rest=(405, 405, 405, 405), bodies={"POST": body})
+
+
+API: Final[dict[str, Row]] = {
+    "api-root": _api("", GET=SIGNED_IN),
+    "api-schema": _api("/schema", GET=SIGNED_IN),
+    "api-docs": _api("/docs", GET=SIGNED_IN),
+    "api-me": _api("/me", GET=SIGNED_IN, OPTIONS=SIGNED_IN),
+    "api-auth-token": _sign_in(
+        "/auth/token", {"username": "alice", "password": "{password}"}, POST=(200, 200, 200, 200)
+    ),
+    "api-auth-refresh": _sign_in("/auth/refresh", {"refresh": "x"}, POST=(401, 401, 401, 401)),
+    "api-auth-logout": _sign_in("/auth/logout", {"refresh": "x"}, POST=(401, 401, 401, 401)),
+    "api-tasks": _api("/tasks", {"agent": "{agent}", "prompt": "p"}, GET=SIGNED_IN, POST=(401, 403, 201, 403)),
+    "api-task": _api("/tasks/{ready}", {"title": "t"}, GET=OWN, PATCH=OWN),
+    "api-task-events": _api("/tasks/{ready}/events", GET=OWN),
+    "api-task-cancel": _api("/tasks/{ready}/cancel", {"reason": "r"}, POST=OWN),
+    "api-task-retry": _api("/tasks/{cancelled}/retry", POST=OWN),
+    "api-task-backlog": _api("/tasks/{ready}/backlog", POST=OWN),
+    "api-task-release": _api("/tasks/{backlogged}/release", POST=OWN),
+    "api-task-archive": _api("/tasks/{complete}/archive", POST=OWN),
+    "api-task-restore": _api("/tasks/{archived}/restore", POST=OWN),
+    "api-agents": _api("/agents", {"name": "new", "kind": "echo"}, GET=SIGNED_IN, POST=CREATES),
+    "api-agent": _api("/agents/{idle_agent}", {"description": "d"}, GET=OWN, PATCH=OWN, DELETE=GONE),
+    "api-queues": _api("/queues", {"name": "new"}, GET=SIGNED_IN, POST=CREATES),
+    "api-queue": _api("/queues/{queue}", {"concurrency_limit": 1}, GET=OWN, PATCH=OWN, DELETE=GONE),
+    "api-queue-pause": _api("/queues/{queue}/pause", POST=OWN),
+    "api-queue-resume": _api("/queues/{queue}/resume", POST=OWN),
+    "api-unknown": Row(address="/api/v1/nothing", cells={}, rest=NOTHING),
+    "api-outside": Row(address="/api/v2", cells={}, rest=NOTHING),
+}
+
+# --- The pages -----------------------------------------------------------------------------------------
+
+SHOWN: Final[Expected] = (LED, 200, 200, 200)
+SHOWN_OWN: Final[Expected] = (LED, 403, 200, 200)
+DONE_OWN: Final[Expected] = (LED, 403, 302, 302)
+NO_SUCH_METHOD: Final[Expected] = (405, 405, 405, 405)
+
+
+def _page(address: str, form: Any = None, **cells: Expected) -> Row:
+    return Row(address=address, cells=cells, rest=NO_SUCH_METHOD, bodies={"POST": form} if form else {})
+
+
+_AGENT_FORM: Final = {
+    "name": "new", "queue": "{shared_queue}", "concurrency_limit": "1", "timeout_seconds": "60",
+    "output_limit_bytes": "4096", "max_attempts": "1",
+}  # fmt: skip
+
+PAGES: Final[dict[str, Row]] = {
+    "healthz": _page("/healthz", GET=(200, 200, 200, 200)),
+    "sign-in": Row(
+        address="/sign-in",
+        cells={
+            "GET": (200, 302, 302, 302),
+            "POST": (302, 302, 302, 302),
+            "PUT": (200, 302, 302, 302),
+            "OPTIONS": (200, 302, 302, 302),
+        },
+        rest=(405, 302, 302, 302),
+        bodies={"POST": {"username": "alice", "password": "{password}"}},
+    ),
+    "sign-out": _page("/sign-out", POST=(LED, LED, LED, LED), OPTIONS=(200, 200, 200, 200)),
+    "socket-token": _page("/session/socket-token", POST=SIGNED_IN),
+    "overview": _page("/", GET=SHOWN),
+    "overview-summary": _page("/overview/summary", GET=SHOWN),
+    "task-list": _page("/tasks", GET=SHOWN),
+    "task-rows": _page("/tasks/rows?ids={ready}", GET=SHOWN),
+    "task-new": _page("/tasks/new", {"agent": "{agent}", "prompt": "p"}, GET=SHOWN, POST=(LED, 400, 302, 400)),
+    "task": _page("/tasks/{ready}", GET=SHOWN_OWN),
+    "task-panel": _page("/tasks/{ready}/panel", GET=SHOWN_OWN),
+    "task-output": _page("/tasks/{ready}/output", GET=SHOWN_OWN),
+    "task-cancel": _page("/tasks/{ready}/cancel", POST=DONE_OWN),
+    "task-retry": _page("/tasks/{cancelled}/retry", POST=DONE_OWN),
+    "task-release": _page("/tasks/{backlogged}/release", POST=DONE_OWN),
+    "task-backlog": _page("/tasks/{ready}/backlog", POST=DONE_OWN),
+    "task-restore": _page("/tasks/{archived}/restore", POST=DONE_OWN),
+    "task-archive": _page("/tasks/{complete}/archive", POST=DONE_OWN),
+    "agent-list": _page("/agents", GET=SHOWN),
+    "agent-new": _page("/agents/new?kind=echo", _AGENT_FORM, GET=SHOWN, POST=(LED, 302, 302, 302)),
+    "agent": _page("/agents/{idle_agent}", _AGENT_FORM, GET=SHOWN_OWN, POST=DONE_OWN),
+    "agent-delete": _page("/agents/{idle_agent}/delete", {"sure": "yes"}, GET=SHOWN_OWN, POST=DONE_OWN),
+}
+
+# --- The admin: for operators, and only where a table may be written by hand --------------------------------
+
+
+def _operators(answer: int | str) -> Expected:
+    return (LED, 403, 403, answer)
+
+
+def _admin(address: str, get: int | str = 200, post: int | str = 200) -> Row:
+    cells = {"GET": _operators(get), "POST": _operators(post)}
+    return Row(address=f"/admin/{address}", cells=cells, rest=None, bodies={"POST": {}})
+
+
+def _model(path: str, number: str, *, add: int = 200, change: int = 200, delete: int = 200) -> dict[str, Row]:
+    """The six routes of a model. 200 after an empty form means that it is shown again; 403 that nobody may."""
+    name = "admin:" + path.replace("/", "_")
+    return {
+        f"{name}_changelist": _admin(f"{path}/"),
+        f"{name}_add": _admin(f"{path}/add/", add, add),
+        f"{name}_change": _admin(f"{path}/{number}/change/", 200, change),
+        f"{name}_delete": _admin(f"{path}/{number}/delete/", delete, delete),
+        f"{name}_history": _admin(f"{path}/{number}/history/"),
+        f"admin/{path}/<path:object_id>/": _admin(f"{path}/{number}/", 302, 302),
+    }
+
+
+ADMIN: Final[dict[str, Row]] = {
+    "admin:index": _admin(""),
+    "admin:login": _admin("login/", LED, LED),
+    "admin:logout": _admin("logout/", 405, LED),
+    "admin:password_change": _admin("password_change/"),
+    "admin:password_change_done": _admin("password_change/done/", 200, 405),
+    "admin:autocomplete": _admin("autocomplete/", 403, 405),
+    "admin:jsi18n": _admin("jsi18n/", 200, 405),
+    "admin:view_on_site": _admin("r/{task_type_id}/{task_id}/", 404, 404),
+    "admin:app_list": _admin("tasks/"),
+    "admin/(?P<url>.*)$": _admin("nothing", 404, 404),
+    "admin:auth_user_password_change": _admin("accounts/user/{owner_id}/password/"),
+    **_model("auth/group", "{group_id}"),
+    **_model("accounts/user", "{owner_id}"),
+    **_model("accounts/tokenfamily", "{family_id}", add=403, change=403, delete=403),
+    **_model("tasks/agent", "{agent_id}", delete=403),
+    **_model("tasks/queue", "{queue_id}", delete=403),
+    **_model("tasks/task", "{task_id}", add=403, delete=403),
+    **_model("tasks/taskevent", "{event_id}", add=403, change=403, delete=403),
+}
+
+MATRIX: Final[dict[str, Row]] = {**API, **PAGES, **ADMIN}
+
+# --- Sockets: what each actor's first messages are answered with, on the only socket route ---------------------
+
+SOCKET_PATHS: Final = {"/ws", "/ws/"}
+SOCKET: Final[dict[str, tuple[str, str, str, str]]] = {
+    "subscribe to all": ("close 4401", "subscribed", "subscribed", "subscribed"),
+    "subscribe to the owner's task": ("close 4401", "not_yours", "subscribed", "subscribed"),
+}
