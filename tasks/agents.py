@@ -22,6 +22,14 @@ _logger = logging.getLogger(__name__)
 _QUEUE_GONE: Final = "The queue was deleted at this moment. Choose another queue."
 
 
+class AgentInUse(Conflict):
+    """The agent has work to do."""
+
+    code = "agent_in_use"
+    title = "The agent is in use."
+    advice = "Cancel its unfinished tasks or wait for them, then delete the agent."
+
+
 class AgentFields(TypedDict, total=False):
     """What agents of every kind have."""
 
@@ -88,17 +96,14 @@ def delete(*, actor: User, agent: Agent) -> None:
     current = _lock(Agent.objects.select_for_update(), agent)
     unfinished = current.tasks.filter(status__in=UNFINISHED).count()
     if unfinished:
-        raise Conflict(
-            f"{_count(unfinished)} not finished. Cancel or wait for them, then delete the agent.",
-            code="agent_in_use",
-        )
+        raise AgentInUse(f"{_count(unfinished)} not finished. {AgentInUse.advice}")
     current.deleted_at = timezone.now()
     current.save(update_fields=["deleted_at", "updated_at"])
     _log("deleted", current, actor)
 
 
 def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The kind's own fields as they are stored; raises ValidationError naming the wrong."""
+    """The kind's own fields as they are stored; raises ValidationError naming the wrong ones."""
     form = RUNNERS[kind].config_class(data=dict(config))
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)

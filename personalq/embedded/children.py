@@ -60,11 +60,7 @@ class Child:
     def explain_end(self) -> ChildFailed:
         """The error that tells why this child ended: its status and its last words."""
         status = self.process.poll()
-        how = (
-            f"was killed by {signal.Signals(-status).name}"
-            if status and status < 0
-            else f"ended with {status}"
-        )
+        how = f"was killed by {signal.Signals(-status).name}" if status and status < 0 else f"ended with {status}"
         return ChildFailed(f"{self.name} {how}. {self.quote_log()}", self.log)
 
     def has_announced_ready(self) -> bool:

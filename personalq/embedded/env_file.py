@@ -48,9 +48,7 @@ def make_or_complete(path: Path, environment: Mapping[str, str]) -> str:
             return f"Made {path} with fresh secrets (readable only by you)."
         return _complete(path, environment)
     except PermissionError as error:
-        raise EmbeddedError(
-            f"{path} cannot be read and written by you: {error.strerror}. Check its owner."
-        ) from error
+        raise EmbeddedError(f"{path} cannot be read and written by you: {error.strerror}. Check its owner.") from error
 
 
 def _make(path: Path) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,24 +45,21 @@ def place_postgres(layout: Layout, account: ServiceAccount, binaries: Path) -> P
         # Let the account through; everything inside keeps its own lock.
         layout.root.chmod(0o711)
     if not account.can_enter(binaries):
-        binaries = _copy_binaries(layout, binaries)
+        binaries = _copy_binaries(binaries)
     if data.is_symlink() or not account.can_enter(layout.root):
         data = _place_elsewhere(layout, account)
     sockets = layout.run_dir.readlink() if layout.run_dir.is_symlink() else layout.run_dir
     return Placement(data, binaries, sockets)
 
 
-def _make_elsewhere(layout: Layout) -> Path:
-    """A directory that the account may pass through; what is inside keeps its own lock."""
-    base = ELSEWHERE / layout.digest
-    base.mkdir(parents=True, exist_ok=True)
-    for directory in (ELSEWHERE, base):
-        directory.chmod(0o711)
-    return base
+def remove_elsewhere(layout: Layout) -> None:
+    """Remove what a throw-away installation put outside of its directory."""
+    shutil.rmtree(ELSEWHERE / layout.digest, ignore_errors=True)
 
 
 def _place_elsewhere(layout: Layout, account: ServiceAccount) -> Path:
-    base = _make_elsewhere(layout)
+    base = ELSEWHERE / layout.digest
+    _make_passable(base)
     for name in ("data", "run"):
         make_private_directory(base / name)
         os.chown(base / name, account.user or -1, account.group or -1)
@@ -67,6 +67,13 @@ def _place_elsewhere(layout: Layout, account: ServiceAccount) -> Path:
         _replace_with_link(layout.run_dir, base / "run")
     _replace_with_link(layout.postgres_data, base / "data" / "postgres")
     return base / "data" / "postgres"
+
+
+def _make_passable(directory: Path) -> None:
+    """Make directories that every account may pass through, whatever our umask; what is inside is locked."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for passed in (ELSEWHERE, directory):
+        passed.chmod(0o711)
 
 
 def _replace_with_link(link: Path, target: Path) -> None:
@@ -78,23 +85,28 @@ def _replace_with_link(link: Path, target: Path) -> None:
     link.symlink_to(target)
 
 
-def _copy_binaries(layout: Layout, binaries: Path) -> Path:
-    """Copy the whole installation: PostgreSQL finds its parts and libraries relative to itself."""
-    target = _make_elsewhere(layout) / "programs"
-    installation, package = binaries.parent, binaries.parent.parent
+def _copy_binaries(binaries: Path) -> Path:
+    """Copy the whole installation once: PostgreSQL finds its parts and libraries relative to itself."""
+    version = f"{binaries}:{(binaries / 'postgres').stat().st_mtime_ns}"
+    target = ELSEWHERE / f"programs-{hashlib.sha256(version.encode()).hexdigest()[:12]}"
+    copied = Path(binaries.parent.parent.name, binaries.parent.name, binaries.name)
+    if not target.exists():
+        _make_passable(ELSEWHERE)
+        fresh = Path(tempfile.mkdtemp(prefix="copying-", dir=ELSEWHERE))
+        _copy_installation(binaries.parent, fresh)
+        # Whoever was faster has copied the same.
+        with contextlib.suppress(OSError):
+            fresh.rename(target)
+        shutil.rmtree(fresh, ignore_errors=True)
+    return target / copied
+
+
+def _copy_installation(installation: Path, target: Path) -> None:
+    package = installation.parent
     libraries = package.with_name(package.name + ".libs")
-    copied = target / package.name / installation.name / binaries.name
-    marker = target / "copied-from"
-    version = f"{binaries} {(binaries / 'postgres').stat().st_mtime_ns}"
-    if marker.exists() and marker.read_text() == version:
-        return copied
-    shutil.rmtree(target, ignore_errors=True)
-    for directory in (target, target / package.name):
-        # Whatever our umask is, the account must get through.
-        directory.mkdir()
-        directory.chmod(0o755)
-    shutil.copytree(installation, copied.parent, ignore=shutil.ignore_patterns("include"))
+    (target / package.name).mkdir()
+    shutil.copytree(installation, target / package.name / installation.name, ignore=shutil.ignore_patterns("include"))
     if libraries.is_dir():
         shutil.copytree(libraries, target / libraries.name)
-    marker.write_text(version)
-    return copied
+    for directory in (target, target / package.name):
+        directory.chmod(0o755)

@@ -158,9 +158,7 @@ class Postgres:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGINT)
             if not wait_until(lambda: not is_alive(pid), STOP_SECONDS, self._pause):
-                raise EmbeddedError(
-                    f"An old PostgreSQL (pid {pid}) does not stop. Look at it, then: kill -QUIT {pid}"
-                )
+                raise EmbeddedError(f"An old PostgreSQL (pid {pid}) does not stop. Look at it, then: kill -QUIT {pid}")
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         socket = self._layout.postgres_socket_dir / f".s.PGSQL.{self._layout.database_port}"
         socket.unlink(missing_ok=True)

@@ -42,9 +42,7 @@ def refuse_squatter(directory: Path, allowed_owners: set[int]) -> None:
     found = directory.lstat()
     if stat.S_ISDIR(found.st_mode) and found.st_uid in allowed_owners and not found.st_mode & 0o077:
         return
-    raise EmbeddedError(
-        f"{directory} was made by somebody else or is open to others. Remove it and start again."
-    )
+    raise EmbeddedError(f"{directory} was made by somebody else or is open to others. Remove it and start again.")
 
 
 def inherit_owner(path: Path) -> None:

@@ -41,9 +41,7 @@ class Address:
 def manage(name: str, environment: Mapping[str, str], *arguments: str) -> ChildSpec:
     """A management command as a child."""
     command = (sys.executable, str(REPOSITORY / "manage.py"), *arguments)
-    return ChildSpec(
-        name=name, command=command, environment=environment, directory=REPOSITORY, stop_seconds=5
-    )
+    return ChildSpec(name=name, command=command, environment=environment, directory=REPOSITORY, stop_seconds=5)
 
 
 def web(address: Address, environment: Mapping[str, str]) -> ChildSpec:
@@ -85,9 +83,7 @@ def beat(environment: Mapping[str, str]) -> ChildSpec:
         "--loglevel",
         "WARNING",
     )
-    return ChildSpec(
-        name="beat", command=command, environment=environment, directory=REPOSITORY, announces_ready=True
-    )
+    return ChildSpec(name="beat", command=command, environment=environment, directory=REPOSITORY, announces_ready=True)
 
 
 def is_healthy(address: Address) -> bool:

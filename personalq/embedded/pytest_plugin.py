@@ -21,6 +21,7 @@ from personalq.embedded.children import Children
 from personalq.embedded.errors import AlreadyRunning, EmbeddedError
 from personalq.embedded.layout import REDIS_DATABASE_BASE, Layout
 from personalq.embedded.lock import InstanceLock
+from personalq.embedded.placement import remove_elsewhere
 from personalq.embedded.reaper import Reaper
 from personalq.embedded.servers import make_directories, start_servers
 from personalq.embedded.throwaway import use_throwaway_settings
@@ -54,6 +55,7 @@ class TestServers:
         self._reaper.release()
         self._lock.release()
         if self._throwaway is not None:
+            remove_elsewhere(self.layout)
             shutil.rmtree(self._throwaway, ignore_errors=True)
 
     def _choose_place(self) -> InstanceLock:

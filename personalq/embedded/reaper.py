@@ -11,8 +11,14 @@ import subprocess
 from collections.abc import Sequence
 
 # Ctrl-C and a closed terminal are for the supervisor to act on.
+# A zombie counts as gone: not every process 1 of a container ever collects it.
 SCRIPT = """
 trap '' INT TERM HUP
+lives() {
+    kill -s 0 "$1" 2>/dev/null || return 1
+    { read -r facts <"/proc/$1/stat"; } 2>/dev/null || return 0
+    case ${facts##*) } in [ZX]*) return 1 ;; esac
+}
 children=
 while read -r action pid signal; do
     case $action in
@@ -33,7 +39,7 @@ tries=0
 while [ "$tries" -lt 80 ]; do
     alive=
     for child in $children; do
-        kill -s 0 "${child#*:}" 2>/dev/null && alive=yes
+        lives "${child#*:}" && alive=yes
     done
     [ -z "$alive" ] && exit 0
     tries=$((tries + 1))

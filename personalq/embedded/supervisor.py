@@ -68,13 +68,9 @@ class Supervisor:
     def _start(self) -> None:
         if not self._own_servers:
             say("Starting PostgreSQL and Valkey …")
-            start_servers(
-                self._layout, self._children, environment=self._environment, pause=self._signals.pause
-            )
+            start_servers(self._layout, self._children, environment=self._environment, pause=self._signals.pause)
         say("Bringing the database up to date …")
-        self._children.run(
-            product.manage("migrate", self._environment, "migrate", "--no-input"), MIGRATE_SECONDS
-        )
+        self._children.run(product.manage("migrate", self._environment, "migrate", "--no-input"), MIGRATE_SECONDS)
         operator = self._begin_first_operator()
         say("Starting web, worker and beat …")
         web = self._children.start(product.web(self._address, self._environment))

@@ -32,9 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     use_throwaway_settings(os.environ)
     os.environ.update(PRODUCTION if options.production else {})
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-    )
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
     try:
         os.execvp(options.command[0], options.command)  # noqa: S606 - running it is the purpose
     except OSError as error:

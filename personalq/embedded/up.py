@@ -56,9 +56,7 @@ def _run(arguments: Sequence[str], signals: StopSignals) -> int:
 def _read_address(arguments: Sequence[str], known: Mapping[str, str]) -> Address:
     parser = argparse.ArgumentParser(prog="manage.py up", description="Run Personal-Q on this machine.")
     parser.add_argument("--port", default=known.get("PORT") or "8000", help="default: PORT, else 8000")
-    parser.add_argument(
-        "--bind", default="127.0.0.1", metavar="HOST", help="address to listen on (127.0.0.1)"
-    )
+    parser.add_argument("--bind", default="127.0.0.1", metavar="HOST", help="address to listen on (127.0.0.1)")
     options = parser.parse_args(arguments)
     if not options.port.isascii() or not options.port.isdigit() or not 0 < int(options.port) <= HIGHEST_PORT:
         parser.error(f"the port must be a number from 1 to {HIGHEST_PORT}, not {options.port!r}")

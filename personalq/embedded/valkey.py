@@ -42,9 +42,7 @@ class Valkey:
         )
 
     def wait_ready(self, child: Child) -> None:
-        self._children.wait_ready(
-            child, lambda: ask(self._layout.redis_socket, "PING") == "+PONG", START_SECONDS
-        )
+        self._children.wait_ready(child, lambda: ask(self._layout.redis_socket, "PING") == "+PONG", START_SECONDS)
 
     def stop_unrecorded(self) -> None:
         """Shut down a server that still answers on our socket although no record names it."""
@@ -52,9 +50,7 @@ class Valkey:
         self._layout.redis_socket.unlink(missing_ok=True)
 
     def _command(self) -> tuple[str, ...]:
-        appending = (
-            ("--appendonly", "yes", "--appendfsync", "everysec") if self._durable else ("--appendonly", "no")
-        )
+        appending = ("--appendonly", "yes", "--appendfsync", "everysec") if self._durable else ("--appendonly", "no")
         return (
             *(str(self._program), "--port", "0", "--unixsocket", str(self._layout.redis_socket)),
             *("--unixsocketperm", "700", "--databases", str(LOGICAL_DATABASES), "--daemonize", "no"),

@@ -25,7 +25,7 @@ class SafeModelAdmin(admin.ModelAdmin[M]):
                 return super().get_changelist_instance(request)
         # NUL, broken regular expressions, dates of the year 0, lookups that need a missing extension: all of
         # them come to light only when the list asks the database.
-        except (ValueError, OverflowError, ValidationError, DataError, ProgrammingError) as error:
+        except (ValueError, OverflowError, DataError, ProgrammingError) as error:
             raise IncorrectLookupParameters(error) from error
 
     def get_search_results(

@@ -66,7 +66,7 @@ def request(world: World, row: Row, method: str, actor: str) -> Any:
     client, headers = world.client_of(actor, with_token=is_api)
     body = world.fill(row.bodies.get(method, {}))
     address = world.fill(row.address)
-    if is_api or method not in {"POST"}:
+    if is_api or method != "POST":
         data = b"" if method in {"GET", "HEAD", "OPTIONS"} else json_of(body)
         return client.generic(method, address, data, "application/json", secure=True, headers=headers)
     return client.post(address, body, secure=True)
@@ -83,7 +83,7 @@ def is_led_to_sign_in(response: Any) -> bool:
 def state_of_the_database() -> list[tuple[str, ...]]:
     """A digest of each table that anybody could want to change."""
     parts = [
-        f"SELECT '{table}', md5(coalesce(string_agg(t::text, '|' ORDER BY id), '')) FROM {table} t"  # noqa: S608
+        f"SELECT '{table}', md5(coalesce(string_agg(t::text, '|' ORDER BY id), '')) FROM {table} t"
         for table in WATCHED_TABLES
     ]
     with connection.cursor() as cursor:

@@ -25,7 +25,7 @@ Forgery = Callable[[str], str]
 
 
 def deep_header(token: str) -> str:
-    # json.loads would meet its recursion limit before anybody looks at the signature.
+    # It is parsed before anybody looks at the signature, and deeper than a parser can recurse.
     header = urlsafe_b64encode(b"[" * 1_400).rstrip(b"=").decode()
     return f"{header}.{token.split('.')[1][:50]}.AA"
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 from personalq.embedded.find_browser import ADVICE, find_browser
 from tests.browser.product import Product
 from tests.browser.watching import Watch
-from tests.embedded.running import Home, Run, kill_everything
+from tests.embedded.running import Home, Run, clear_away
 
 DESKTOP = {"width": 1280, "height": 800}
 FLAGS = [
@@ -52,7 +52,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     finally:
         run.process.terminate()
         run.wait_for_end()
-        kill_everything(home)
+        clear_away(home)
 
 
 @pytest.fixture(scope="session")

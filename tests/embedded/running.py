@@ -12,6 +12,7 @@ from pathlib import Path
 
 from personalq.embedded.layout import REPOSITORY, Layout
 from personalq.embedded.leftovers import read_record
+from personalq.embedded.placement import remove_elsewhere
 from personalq.embedded.processes import is_alive
 
 # Long enough for a machine that is busy with other things; nothing waits longer than it must.
@@ -115,7 +116,8 @@ def nothing_runs(home: Home, pids: dict[str, int]) -> bool:
     )
 
 
-def kill_everything(home: Home) -> None:
-    """What a failed test leaves must not outlive it."""
+def clear_away(home: Home) -> None:
+    """What a test leaves, above all a failed one, must not outlive it."""
     for leftover in read_record(home.layout):
         leftover.send(signal.SIGKILL)
+    remove_elsewhere(home.layout)

@@ -33,9 +33,7 @@ def test_sockets_live_with_the_data_when_the_path_is_plain() -> None:
     assert layout.celery_broker_url(2) == "redis+socket:///srv/personal q/var/run/redis.sock?virtual_host=2"
 
 
-@pytest.mark.parametrize(
-    "var", ["/srv/" + "a" * 80, "/srv/käse", "/srv/a,b", "/srv/50%", "/srv/a?b", "/srv/a#b"]
-)
+@pytest.mark.parametrize("var", ["/srv/" + "a" * 80, "/srv/käse", "/srv/a,b", "/srv/50%", "/srv/a?b", "/srv/a#b"])
 def test_sockets_move_out_of_a_path_that_clients_cannot_name(var: str) -> None:
     run_dir = layout_for(var).run_dir
     assert run_dir.parent == Path("/tmp")

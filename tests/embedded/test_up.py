@@ -14,18 +14,10 @@ import psycopg
 import pytest
 
 from personalq.embedded.env_file import parse
-from tests.embedded.running import Home, Run, kill_everything, nothing_runs, wait_for
+from tests.embedded.running import Home, Run, nothing_runs, wait_for
 
 CONTROL_C = b"\x03"
 PASSWORD = re.compile(r"Sign in as admin with the password (\S+)")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """One installation that the tests of this file start again and again, as people do."""
-    home = Home(tmp_path_factory.mktemp("up"))
-    yield home
-    kill_everything(home)
 
 
 def start(home: Home) -> tuple[Run, dict[str, int]]:
@@ -48,8 +40,7 @@ def read_everything_below(directory: Path) -> Iterator[bytes]:
             yield path.read_bytes()
 
 
-def test_first_start_tells_how_to_sign_in_and_keeps_the_password_nowhere(tmp_path: Path) -> None:
-    home = Home(tmp_path)
+def test_first_start_tells_how_to_sign_in_and_keeps_the_password_nowhere(home: Home) -> None:
     run, pids = start(home)
     assert set(pids) == {"postgres", "valkey", "web", "worker", "beat"}
     assert f"http://127.0.0.1:{run.port}/" in run.output
@@ -72,32 +63,32 @@ def secrets_of(home: Home) -> list[str]:
     return [values["SECRET_KEY"], values["JWT_SIGNING_KEY"]]
 
 
-def test_second_start_is_refused_and_the_first_goes_on(home: Home) -> None:
-    run, pids = start(home)
+def test_second_start_is_refused_and_the_first_goes_on(lived_in: Home) -> None:
+    run, pids = start(lived_in)
     second = subprocess.run(
-        home.command(run.port), env=home.environment(), capture_output=True, text=True, check=False
+        lived_in.command(run.port), env=lived_in.environment(), capture_output=True, text=True, check=False
     )
     assert second.returncode == 1
     assert f"already running here (pid {run.process.pid})" in second.stdout
-    assert home.pids() == pids
+    assert lived_in.pids() == pids
     run.process.send_signal(signal.SIGINT)
     assert run.wait_for_end() == 0
-    assert nothing_runs(home, pids)
+    assert nothing_runs(lived_in, pids)
 
 
-def test_killed_supervisor_leaves_nothing_and_loses_nothing(home: Home) -> None:
-    run, pids = start(home)
-    sql(home, "CREATE TABLE kept AS SELECT 42 AS answer")
+def test_killed_supervisor_leaves_nothing_and_loses_nothing(lived_in: Home) -> None:
+    run, pids = start(lived_in)
+    sql(lived_in, "CREATE TABLE kept AS SELECT 42 AS answer")
     run.kill()
     # At once, on the same port: it waits for the rest of the first run to end.
-    again = Run(home, run.port)
+    again = Run(lived_in, run.port)
     again.wait_for_greeting()
-    assert nothing_runs_of(pids, home)
-    assert sql(home, "SELECT answer FROM kept") == [(42,)]
+    assert nothing_runs_of(pids, lived_in)
+    assert sql(lived_in, "SELECT answer FROM kept") == [(42,)]
     assert PASSWORD.search(again.output) is None
     assert "changepassword admin" in again.output
     # And a dead server ends the run with the reason on the console.
-    os.kill(home.pids()["postgres"], signal.SIGKILL)
+    os.kill(lived_in.pids()["postgres"], signal.SIGKILL)
     assert again.wait_for_end() == 1
     assert "postgres was killed by SIGKILL" in again.output
 
@@ -106,12 +97,12 @@ def nothing_runs_of(pids: dict[str, int], home: Home) -> bool:
     return not set(pids.values()) & set(home.pids().values())
 
 
-def test_second_control_c_does_not_break_the_orderly_stop(home: Home) -> None:
+def test_second_control_c_does_not_break_the_orderly_stop(lived_in: Home) -> None:
     controller, terminal = os.openpty()
-    run = Run(home, terminal=terminal)
+    run = Run(lived_in, terminal=terminal)
     os.close(terminal)
     said = read_until(controller, b"Stop with Ctrl-C.")
-    pids = home.pids()
+    pids = lived_in.pids()
     assert b"Personal-Q is running" in said
     os.write(controller, CONTROL_C)
     said = read_until(controller, b"Stopping")
@@ -119,18 +110,18 @@ def test_second_control_c_does_not_break_the_orderly_stop(home: Home) -> None:
     assert b"Traceback" not in said + read_until(controller, b"Stopped.")
     assert run.wait_for_end() == 0
     os.close(controller)
-    assert nothing_runs(home, pids)
+    assert nothing_runs(lived_in, pids)
 
 
-def test_closed_terminal_stops_a_start_half_way(home: Home) -> None:
+def test_closed_terminal_stops_a_start_half_way(lived_in: Home) -> None:
     controller, terminal = os.openpty()
-    run = Run(home, terminal=terminal)
+    run = Run(lived_in, terminal=terminal)
     os.close(terminal)
     read_until(controller, b"Bringing the database up to date")
-    pids = home.pids()
+    pids = lived_in.pids()
     os.close(controller)
     assert run.wait_for_end() == 0
-    assert nothing_runs(home, pids)
+    assert nothing_runs(lived_in, pids)
 
 
 def read_until(controller: int, expected: bytes) -> bytes:
@@ -140,8 +131,7 @@ def read_until(controller: int, expected: bytes) -> bytes:
     return said
 
 
-def test_busy_port_is_named_before_anything_is_started(tmp_path: Path) -> None:
-    home = Home(tmp_path)
+def test_busy_port_is_named_before_anything_is_started(home: Home) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -154,8 +144,7 @@ def test_busy_port_is_named_before_anything_is_started(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1", "8000 ", "٣"])
-def test_senseless_port_is_refused(tmp_path: Path, port: str) -> None:
-    home = Home(tmp_path)
+def test_senseless_port_is_refused(home: Home, port: str) -> None:
     answer = subprocess.run(
         home.command(0)[:-2],
         env=home.environment(PORT=port),
@@ -168,8 +157,7 @@ def test_senseless_port_is_refused(tmp_path: Path, port: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
-def test_one_server_of_two_is_refused(tmp_path: Path, name: str) -> None:
-    home = Home(tmp_path)
+def test_one_server_of_two_is_refused(home: Home, name: str) -> None:
     answer = subprocess.run(
         home.command(1), env=home.environment(**{name: "x"}), capture_output=True, text=True, check=False
     )
@@ -177,9 +165,9 @@ def test_one_server_of_two_is_refused(tmp_path: Path, name: str) -> None:
     assert f"Only {name} is set" in answer.stdout
 
 
-def test_broken_configuration_is_explained_without_values(home: Home) -> None:
-    run = Run(home, environment={"SECRET_KEY": "short-and-private"})
+def test_broken_configuration_is_explained_without_values(lived_in: Home) -> None:
+    run = Run(lived_in, environment={"SECRET_KEY": "short-and-private"})
     assert run.wait_for_end() == 1
     assert "SECRET_KEY is shorter than" in run.output
     assert "short-and-private" not in run.output
-    wait_for(lambda: nothing_runs(home, {}), "everything to end")
+    wait_for(lambda: nothing_runs(lived_in, {}), "everything to end")

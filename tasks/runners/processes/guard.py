@@ -70,7 +70,6 @@ class Guard:
         if self._is_stopping:
             return "none 0 0\n"
         self._program = _start(self._argv, self._control)
-        _let_go_of_standard_streams()
         self._await_end()
         self._kill_all()
         return self._report()
@@ -191,7 +190,9 @@ def _start(argv: list[str], control: int) -> int:
 def _become(argv: list[str], guard: int, control: int) -> NoReturn:
     """In the child: turn into the program."""
     try:
-        for number in (*_STOP_SIGNALS, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
+        # The first three for the moment before the program takes over; Python ignores the other two, and what
+        # is ignored stays so.
+        for number in (*_STOP_SIGNALS, signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -218,14 +219,6 @@ def _watch_signals() -> int:
     for number in (*_STOP_SIGNALS, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
     return reading
-
-
-def _let_go_of_standard_streams() -> None:
-    """Close our copies, so that the program closing its own is seen. Stderr stays for our own complaints."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    os.close(nothing)
 
 
 def _prctl(option: int, value: int) -> None:

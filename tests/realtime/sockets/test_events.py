@@ -14,6 +14,7 @@ from tasks import events, lifecycle
 from tasks.models import Agent, Task
 from tests.makers import make_agent, make_operator, make_running, make_task, make_user
 from tests.realtime.sockets.conftest import Connect, StartWeb
+from tests.realtime.sockets.serving import WebProcess
 from tests.realtime.sockets.talking import Client
 from tests.realtime.sockets.writing import ids_of, write, write_one
 
@@ -244,7 +245,9 @@ def wait_until_looked(connect: Connect, user: User) -> None:
     assert client.ask("resume", after=2**62)["error_code"] == "unknown_position"
 
 
-def test_event_arrives_quickly_after_seven_idle_seconds(connect: Connect, alice: User, agent: Agent) -> None:
+def test_event_arrives_quickly_after_seven_idle_seconds(
+    web: WebProcess, connect: Connect, alice: User, agent: Agent
+) -> None:
     """redis-py 8 gives up on a socket after five seconds, just as long as the layer waits for a message."""
     client, task = connect(alice), make_task(agent)
     client.subscribe()
@@ -254,6 +257,7 @@ def test_event_arrives_quickly_after_seven_idle_seconds(connect: Connect, alice:
         time.sleep(0.1)
     delays = [delay_of_one(client, task) for _ in range(5)]
     assert sorted(delays)[2] < 0.25
+    assert "The channel layer is away" not in web.log
 
 
 def delay_of_one(client: Client, task: Task) -> float:

@@ -172,6 +172,16 @@ def test_slow_reader_is_sent_away_and_misses_nothing(
     assert told + [frame["id"] for frame in missed] == expected
 
 
+def test_burst_beyond_the_buffer_reaches_who_keeps_up(connect: Connect, alice: User, task: Task) -> None:
+    client = connect(alice)
+    start = client.subscribe()
+    with transaction.atomic():
+        for _ in range(199):
+            events.record(task, events.OUTPUT, text="a" * 8_000, offset=0)
+    last = write(task)[-1]
+    assert client.hear_ids(up_to=last) == ids_of(task, after=start)
+
+
 def test_slow_reader_of_a_replay_is_waited_for(
     small_web: WebProcess, connect: Connect, alice: User, task: Task
 ) -> None:

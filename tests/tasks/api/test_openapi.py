@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
 from drf_spectacular.drainage import GENERATOR_STATS
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
 from personalq.api_about import openapi_document
+from personalq.lib.errors import AppError
 from tasks import lifecycle
 from tasks.models import Agent, Task
 from tests.access.routes import Route, all_routes
@@ -173,3 +175,15 @@ def _task_in(status: str, agent: Agent) -> Task:
     if status in {"complete", "archived"}:
         task = lifecycle.complete(claim=claim, result="r")
     return lifecycle.archive(actor=agent.owner, task=task) if status == "archived" else task
+
+
+def test_the_documentation_lists_every_code_with_its_status() -> None:
+    text = (settings.BASE_DIR / "docs" / "api.md").read_text()
+    listed = {(code, int(status)) for code, status in re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, re.MULTILINE)}
+    real = {(kind.code, kind.status) for kind in [AppError, *_descendants(AppError)]}
+    assert listed == real | {("bad_request", 400)}
+
+
+def _descendants(kind: type[AppError]) -> list[type[AppError]]:
+    children = [child for child in kind.__subclasses__() if not child.__module__.startswith("tests")]
+    return [each for child in children for each in (child, *_descendants(child))]

@@ -6,17 +6,22 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django.fixtures import Settings
 
 from tasks.runners.command import sweep_scratch
 from tasks.runners.processes import program as program_module
+from tasks.runners.processes import scratch as scratch_module
+from tasks.runners.processes.scratch import remove_tree
 from tests.tasks.runners.conftest import Program
 from tests.tasks.runners.support import (
+    PATIENCE_SECONDS,
     STUBBORN,
     alive_below,
     attempts_in,
@@ -153,6 +158,54 @@ async def test_cancel_during_the_start_leaves_nothing(turns: int, program: Progr
     await asyncio.wait({task})
     assert task.cancelled()
     assert not alive_below(path)
+    assert not attempts_in(scratch)
+
+
+async def test_cancel_while_the_guard_is_being_started_leaves_nothing(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = program(STUBBORN)
+    start, started, may_go_on = asyncio.create_subprocess_exec, asyncio.Event(), asyncio.Event()
+
+    async def start_slowly(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+        process = await start(*arguments, **options)
+        await until(lambda: "program.py" in " ".join(alive_below(path).values()))
+        started.set()
+        await may_go_on.wait()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start_slowly)
+    task = asyncio.create_task(carry_out())
+    await started.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    may_go_on.set()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    assert not alive_below(path)
+
+
+async def test_cancel_while_the_directory_is_being_removed_waits_for_that(
+    program: Program, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def remove_slowly(top: Path) -> None:
+        begun.set()
+        may_go_on.wait(PATIENCE_SECONDS)
+        remove_tree(top)
+
+    monkeypatch.setattr(scratch_module, "remove_tree", remove_slowly)
+    program("print('done')")
+    task = asyncio.create_task(carry_out())
+    await until(begun.is_set)
+    task.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+        assert not task.done()
+    may_go_on.set()
+    await asyncio.wait({task})
+    assert task.cancelled()
     assert not attempts_in(scratch)
 
 

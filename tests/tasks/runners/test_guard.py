@@ -15,13 +15,26 @@ from tasks.runners.processes import guard
 from tasks.runners.processes.program import Ending
 from tests.tasks.runners.support import alive_below
 
+# A system that tells nothing about parents and children, such as macOS.
+BLIND = f"""
+import importlib.util, sys
+specification = importlib.util.spec_from_file_location("guard", {guard.__file__!r})
+guard = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(guard)
+guard.children_of = lambda pid: []
+guard._prctl = lambda option, value: None
+guard.main(sys.argv[1:])
+"""
+
 
 @contextmanager
-def _guard(directory: Path, *argv: str) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
+def _guard(
+    directory: Path, *argv: str, code: tuple[str, ...] = (guard.__file__,)
+) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
     ours, its = socket.socketpair()
     with ours, its:
         ours.settimeout(15)
-        command = [sys.executable, "-I", "-S", guard.__file__, str(its.fileno()), *argv]
+        command = [sys.executable, "-I", "-S", *code, str(its.fileno()), *argv]
         with subprocess.Popen(
             command, pass_fds=[its.fileno()], cwd=directory, stdout=subprocess.PIPE, env={"PATH": "/bin"}
         ) as process:
@@ -94,6 +107,25 @@ def test_guard_needs_no_worker_to_answer_to(tmp_path: Path) -> None:
         control.close()
         assert process.wait(15) == 0
     assert not alive_below(tmp_path)
+
+
+def test_program_ends_with_a_killed_guard(tmp_path: Path) -> None:
+    with _guard(tmp_path, "/bin/sh", "-c", "trap '' TERM; echo ready; exec sleep 600") as (process, _):
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+        # The end of its output is the end of the program.
+        assert process.stdout.read() == b""
+
+
+def test_group_is_ended_where_descent_is_unknown(tmp_path: Path) -> None:
+    script = "trap '' TERM; sleep 600 & echo ready; wait"
+    with _guard(tmp_path, "/bin/sh", "-c", script, code=("-c", BLIND)) as (process, control):
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        control.shutdown(socket.SHUT_WR)
+        assert _answer(control) == b"signal 9 0\n"
+        assert process.stdout.read() == b""
 
 
 def test_children_are_found_without_the_kernels_list(monkeypatch: pytest.MonkeyPatch) -> None:

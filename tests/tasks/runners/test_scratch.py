@@ -24,7 +24,7 @@ UNTIDY = {
     "deep": "for _ in range(3000): os.mkdir('d'); os.chdir('d')",
     "locked": "os.mkdir('a'); os.mkdir('a/b'); open('a/b/c', 'w'); os.chmod('a/b', 0); os.chmod('a', 0)",
     "locked_itself": "open('file', 'w'); os.chmod('.', 0)",
-    "odd": "os.mkfifo('fifo'); os.symlink('/', 'root'); os.symlink('.', 'self'); open(b'\\xff\\n', 'w')",
+    "odd": "os.mkfifo('fifo'); os.symlink('/nowhere', 'dangling'); os.symlink('.', 'self'); open(b'\\xff\\n', 'w')",
 }
 
 
