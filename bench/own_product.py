@@ -30,7 +30,7 @@ class Product:
 def running(**environment: str) -> Iterator[Product]:
     """Start everything with fresh data; the environment adds to what `manage.py up` finds."""
     with tempfile.TemporaryDirectory(prefix="personalq-bench-") as directory:
-        port = _free_port()
+        port = free_port()
         surroundings = {
             **os.environ,
             "PERSONALQ_VAR": f"{directory}/var",
@@ -62,7 +62,7 @@ def _password_once_ready(process: "subprocess.Popen[str]") -> str:
     raise SystemExit("The product did not start; see its messages above.")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

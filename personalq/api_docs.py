@@ -11,12 +11,11 @@ from django.utils.safestring import SafeString
 Document = Mapping[str, Any]
 _METHODS: Final = ("get", "post", "patch", "put", "delete")
 _BOUNDS: Final = {
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minimum": "at least {}",
-    "maximum": "at most {}",
-    "maxItems": "at most {} items",
-    "default": "default {}",
+    "maxLength": "at most {:,} characters",
+    "minimum": "at least {:,}",
+    "maximum": "at most {:,}",
+    "maxItems": "at most {:,} items",
+    "default": "{:,} unless told",
 }
 
 
@@ -136,7 +135,14 @@ def _shapes(document: Document, schema: Document) -> Iterator[Shape]:
     properties = resolved.get("properties", {})
     if properties:
         members = [_member(document, name, each, name in required) for name, each in properties.items()]
-        yield Shape(name=_name_of(schema), members=members)
+        first_required = sorted(members, key=lambda member: not member.is_required)
+        yield Shape(name=_variant_of(properties) or _name_of(schema), members=first_required)
+
+
+def _variant_of(properties: Document) -> str:
+    """What tells one form from the others, such as `kind echo`."""
+    fixed = (f"{name} {each['const']}" for name, each in properties.items() if "const" in each)
+    return next(fixed, "")
 
 
 def _member(document: Document, name: str, schema: Document, is_required: bool) -> Member:  # noqa: FBT001

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 import environ
@@ -105,6 +106,7 @@ else:
     DATABASES = {"default": environ.Env().db("DATABASE_URL")}
     REDIS_LAYER_URL, REDIS_CACHE_URL, CELERY_BROKER_URL = env.redis_urls("REDIS_URL")
 DATABASES["default"].setdefault("OPTIONS", {}).update(CONNECTION_OPTIONS)
+redaction.register_secrets(DATABASES["default"].get("PASSWORD"), urlsplit(REDIS_LAYER_URL).password)
 
 CACHES = {
     "default": {
@@ -263,6 +265,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SORT_OPERATIONS": False,
 }
 
 # --- Files, logs ---------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, Final, TypedDict, Unpack
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
@@ -78,7 +77,7 @@ def change(*, actor: User, agent: Agent, **changes: Unpack[AgentChanges]) -> Age
     if "config" in changes:
         changes["config"] = checked_config(agent.kind, changes["config"])
     with conflicts(taken=_name_taken(), gone=Conflict(_QUEUE_GONE)), transaction.atomic():
-        current = _lock(Agent.objects.select_for_update(no_key=True), agent)
+        current = _lock(agent)
         for name, value in changes.items():
             setattr(current, name, value)
         _save(current)
@@ -92,8 +91,8 @@ def delete(*, actor: User, agent: Agent) -> None:
 
     Raises Conflict `agent_in_use` while it has unfinished tasks, and NotFound when it is deleted already.
     """
-    # A full row lock: it also waits for tasks that are being submitted for this agent.
-    current = _lock(Agent.objects.select_for_update(), agent)
+    # A task that is being submitted at this moment may slip in; it fails with `agent_deleted` and says so.
+    current = _lock(agent)
     unfinished = current.tasks.filter(status__in=UNFINISHED).count()
     if unfinished:
         raise AgentInUse(f"{_count(unfinished)} not finished. {AgentInUse.advice}")
@@ -109,8 +108,8 @@ def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(form.validated_data)
 
 
-def _lock(rows: QuerySet[Agent], agent: Agent) -> Agent:
-    current = rows.filter(pk=agent.pk, deleted_at__isnull=True).first()
+def _lock(agent: Agent) -> Agent:
+    current = Agent.objects.existing().select_for_update(no_key=True).filter(pk=agent.pk).first()
     if current is None:
         raise NotFound
     return current

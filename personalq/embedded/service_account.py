@@ -17,7 +17,6 @@ from typing import Any
 
 from personalq.embedded.errors import EmbeddedError
 
-NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
 CANDIDATES = ("postgres", "nobody")
 
 
@@ -57,8 +56,9 @@ def choose_account(data: Path, root: Path) -> ServiceAccount:
     owner = data.stat().st_uid if data.exists() else None
     if owner:
         return account_of(owner)
-    if can_use_namespace():
-        return ServiceAccount(prefix=NAMESPACE)
+    namespace = find_namespace()
+    if namespace:
+        return ServiceAccount(prefix=namespace)
     if owner == 0:
         raise EmbeddedError(
             f"{data} belongs to root, PostgreSQL refuses root and this machine allows no user namespaces. "
@@ -83,23 +83,36 @@ def account_of(user: int) -> ServiceAccount:
     return ServiceAccount(user=user, group=group)
 
 
-def can_use_namespace() -> bool:
+def find_namespace() -> tuple[str, ...]:
+    """The command prefix that makes root look like an ordinary user, or nothing where that is refused."""
+    candidate = _find_candidate()
+    if candidate is None:
+        return ()
+    # PostgreSQL looks its user up, so it has to be one that this machine knows.
+    prefix = ("unshare", "--user", f"--map-user={candidate.pw_uid}", f"--map-group={candidate.pw_gid}", "--")
     try:
-        attempt = subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False)
+        attempt = subprocess.run([*prefix, "true"], capture_output=True, check=False)
     except OSError:
-        return False
-    return attempt.returncode == 0
+        return ()
+    return () if attempt.returncode else prefix
+
+
+def _find_candidate() -> pwd.struct_passwd | None:
+    for name in CANDIDATES:
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    return None
 
 
 def _choose_other_user(root: Path) -> ServiceAccount:
     owner = root.stat().st_uid
     if owner:
         return account_of(owner)
-    for name in CANDIDATES:
-        try:
-            return account_of(pwd.getpwnam(name).pw_uid)
-        except KeyError:
-            continue
+    candidate = _find_candidate()
+    if candidate is not None:
+        return ServiceAccount(user=candidate.pw_uid, group=candidate.pw_gid)
     raise EmbeddedError(
         "PostgreSQL refuses to run as root, this machine allows no user namespaces and has neither a user "
         "`postgres` nor `nobody`. Start as an ordinary user (su <user> -c 'make run')."

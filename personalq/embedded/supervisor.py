@@ -145,7 +145,7 @@ class Supervisor:
         self._lock.announce_stop()
         self._children.stop_all()
         self._reaper.release()
-        say("Stopped. Your data are kept in " + str(self._layout.root))
+        say("Stopped." if self._own_servers else f"Stopped. Your data are kept in {self._layout.root}")
 
 
 def child_environment(layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:

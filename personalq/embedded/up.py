@@ -13,6 +13,7 @@ from personalq.embedded.console import say
 from personalq.embedded.env_file import is_open_to_others, locate_env_file, make_or_complete, read_env_file
 from personalq.embedded.errors import EmbeddedError, StopRequested
 from personalq.embedded.layout import REPOSITORY, Layout
+from personalq.embedded.leftovers import stop_leftovers
 from personalq.embedded.lock import InstanceLock
 from personalq.embedded.product import Address
 from personalq.embedded.servers import make_directories
@@ -47,6 +48,8 @@ def _run(arguments: Sequence[str], signals: StopSignals) -> int:
     make_directories(layout)
     lock = InstanceLock(layout.lock_file)
     lock.acquire()
+    # An old web process would still hold the port.
+    stop_leftovers(layout, signals.pause)
     check_port(address)
     _prepare_env_file(env_file)
     environment = child_environment(layout, os.environ)

@@ -39,6 +39,10 @@ class BrowsableRenderer(BrowsableAPIRenderer):
             return False
         return True
 
+    def get_breadcrumbs(self, request: Request) -> list[tuple[str, str]]:  # noqa: ARG002
+        # Every part of an address resolves here, most of them to the view that says that there is nothing.
+        return []
+
     def get_rendered_html_form(self, data: Any, view: Any, method: str, request: Request) -> Any:
         # For DELETE a button; all else would be a form for parsers that this API does not have.
         return super().get_rendered_html_form(data, view, method, request) if method == "DELETE" else None

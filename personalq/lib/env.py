@@ -156,6 +156,9 @@ def redis_urls(name: str) -> tuple[str, str, str]:
         return _redis_socket_urls(f"{url.netloc}{url.path}", dict(parse_qsl(url.query)))
     if url.path not in {"", "/", "/0"}:
         raise ImproperlyConfigured(f"{name} must not name a database: 0, 1 and 2 are used.")
+    if url.scheme == "rediss":
+        # Of the three clients kombu alone would take any certificate unless it is told not to.
+        url = url._replace(query=urlencode({"ssl_cert_reqs": "required", **dict(parse_qsl(url.query))}))
     addresses = [urlunsplit(url._replace(path=f"/{number}")) for number in range(3)]
     return addresses[0], addresses[1], addresses[2]
 

@@ -4,12 +4,13 @@ Views say with ``@extend_schema`` what they take and give. What every route shar
 documents that it may answer with, and the ways to sign in.
 """
 
+import re
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.plumbing import ResolvedComponent, get_doc
 from drf_spectacular.utils import Direction, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -60,7 +61,11 @@ class ProblemSchema(AutoSchema):
 
     def get_summary(self) -> str | None:
         # ``@extend_schema(summary=…)`` goes before this.
-        return self.get_description().strip().split("\n", 1)[0].split(": ", 1)[0].rstrip(".") or None
+        return re.split(r"[.:](?:\s|$)", self.get_description(), maxsplit=1)[0] or None
+
+    def get_description(self) -> str:
+        # What the class says is about all of its methods.
+        return str(get_doc(getattr(self.view, self.method.lower())))
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         if any(isinstance(permission, AllowAny) for permission in self.view.get_permissions()):

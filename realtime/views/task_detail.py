@@ -29,9 +29,9 @@ VERBS: Final = {
 }
 _LABELS: Final = {
     "cancel": "Cancel",
-    "retry": "Run again",
+    "retry": "Retry",
     "release": "Release",
-    "backlog": "Put aside",
+    "backlog": "Put into backlog",
     "restore": "Restore",
     "archive": "Archive",
 }

@@ -11,8 +11,18 @@ const rows = new Rows({
   size: Number(list.dataset.pageSize),
   takesNew: "firstPage" in list.dataset,
   onCounts: () => announce(counts()),
+  onCut: beginNextPageAfter,
 });
 keepTimes();
+
+// Rows that made room for new ones are found on the next page.
+function beginNextPageAfter(task) {
+  const older = document.getElementById("older");
+  const address = new URL(older.href);
+  address.searchParams.set("before", task);
+  older.href = address;
+  older.hidden = older.parentElement.hidden = false;
+}
 
 function counts() {
   const lanes = [...document.querySelectorAll(".lane")].filter((lane) => lane.querySelector(".count"));

@@ -25,5 +25,16 @@ notBefore.addEventListener("input", showLocalTime);
 prompt.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
 });
+
+// A second click on a slow day must not queue the prompt twice; who comes back to the page may send again.
+let isSent = false;
+form.addEventListener("submit", (event) => {
+  if (isSent) event.preventDefault();
+  isSent = true;
+});
+addEventListener("pageshow", () => {
+  isSent = false;
+});
+
 showCount();
 showLocalTime();

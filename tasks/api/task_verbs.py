@@ -35,14 +35,18 @@ class TaskVerb(OneTaskView):
 
 
 def _describe(verb: str, summary: str, when: str, form: type[StrictSerializer] | None = None) -> Any:
-    operation = extend_schema(
-        operation_id=f"{verb}_task",
-        summary=summary,
-        tags=["tasks"],
-        request=form,
-        responses={200: documents.Task, **conflict(f"`illegal_transition`: {when}")},
-    )
-    return extend_schema_view(post=operation)
+    def decorate(view: type[TaskVerb]) -> Any:
+        operation = extend_schema(
+            operation_id=f"{verb}_task",
+            summary=summary,
+            description=view.__doc__,
+            tags=["tasks"],
+            request=form,
+            responses={200: documents.Task, **conflict(f"`illegal_transition`: {when}")},
+        )
+        return extend_schema_view(post=operation)(view)
+
+    return decorate
 
 
 @_describe("cancel", "Stop a task for good", "the task has ended already.", Cancellation)

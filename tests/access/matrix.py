@@ -44,7 +44,7 @@ NOTHING: Final[Expected] = (401, 404, 404, 404)
 
 def _api(address: str, body: Any = None, **cells: Expected) -> Row:
     rest = NO_METHOD_OF_OWN if "{" in address else NO_METHOD
-    bodies = {method: body for method in ("POST", "PATCH") if method in cells and body is not None}
+    bodies: dict[str, Any] = {method: body for method in ("POST", "PATCH") if method in cells and body is not None}
     return Row(address=f"/api/v1{address}", cells=cells, rest=rest, bodies=bodies)
 
 

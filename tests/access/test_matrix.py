@@ -77,7 +77,7 @@ def json_of(body: Any) -> bytes:
 
 
 def is_led_to_sign_in(response: Any) -> bool:
-    return response.status_code == 302 and urlsplit(response.headers["Location"]).path == "/sign-in"
+    return bool(response.status_code == 302 and urlsplit(response.headers["Location"]).path == "/sign-in")
 
 
 def state_of_the_database() -> list[tuple[str, ...]]:

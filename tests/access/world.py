@@ -12,6 +12,7 @@ from accounts import tokens
 from accounts.models import User
 from tasks import lifecycle
 from tasks.models import Agent, Queue, Task
+from tests.clients import fresh_client
 from tests.makers import PASSWORD, make_agent, make_operator, make_queue, make_running, make_task, make_user
 
 # Stands in everything that is the owner's, so that it is noticed wherever it appears.
@@ -45,7 +46,7 @@ class World:
 
     def client_of(self, actor: str, *, with_token: bool) -> tuple[Client, dict[str, str]]:
         """A fresh client with the actor's session, or headers with their token."""
-        client = Client(raise_request_exception=False)
+        client = fresh_client()
         if actor == "anonymous":
             return client, {}
         if with_token:
@@ -95,6 +96,6 @@ def _tasks_of(agent: Agent) -> dict[str, Task]:
 
 
 def _session_of(user: User) -> str:
-    client = Client()
+    client = fresh_client()
     client.force_login(user)
     return client.cookies[settings.SESSION_COOKIE_NAME].value

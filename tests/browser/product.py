@@ -20,7 +20,7 @@ class Product:
     username: str
     password: str
     _token: str = ""
-    _good_until: datetime = datetime.min.replace(tzinfo=UTC)
+    _good_until: datetime | None = None
 
     @classmethod
     def of(cls, run: Run) -> "Product":
@@ -54,7 +54,7 @@ class Product:
         wait_for(lambda: self.status(task) in wanted, f"{wanted} of task {task}")
 
     def _fresh_token(self) -> str:
-        if datetime.now(UTC) > self._good_until:
+        if self._good_until is None or datetime.now(UTC) > self._good_until:
             credentials = {"username": self.username, "password": self.password}
             signed = self._send("POST", "/api/v1/auth/token", credentials, {})
             self._token = signed["access"]

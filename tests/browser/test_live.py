@@ -1,7 +1,7 @@
 """Pages that follow what happens, whatever happens to their connection."""
 
 import re
-from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -61,9 +61,24 @@ class TestList:
         tasks = [product.queue(slow, "later", backlogged=True) for _ in range(26)]
         page.goto(f"/tasks?before={tasks[1]}")
         is_live(page)
+        count = page.locator(".lane-backlogged .count")
+        before = int(count.inner_text())
         new = product.queue(slow, "later", backlogged=True, title="Does not belong here")
-        expect(page.locator(".lane-backlogged .count")).not_to_have_text("26")
+        expect(count).to_have_text(str(before + 1))
         expect(page.locator(f"#task-{new}")).to_have_count(0)
+        for task in [*tasks, new]:
+            product.cancel(task)
+
+    def test_leads_to_the_rows_that_made_room_for_new_ones(self, page: Page, product: Product, slow: str) -> None:
+        title = f"Makes room {uuid4()}"
+        tasks = [product.queue(slow, "later", backlogged=True, title=title) for _ in range(25)]
+        page.goto(f"/tasks?text={quote(title)}")
+        is_live(page)
+        expect(page.get_by_role("link", name="Older")).to_have_count(0)
+        new = product.queue(slow, "later", backlogged=True, title=title)
+        expect(page.locator("#tasks tbody tr").first).to_have_id(f"task-{new}")
+        page.get_by_role("link", name="Older").click()
+        expect(page.locator("#tasks tbody tr")).to_have_id(f"task-{tasks[0]}")
         for task in [*tasks, new]:
             product.cancel(task)
 
@@ -85,7 +100,12 @@ class TestOverview:
 class TestConnection:
     def test_comes_back_by_itself_and_nothing_is_missed(self, page: Page, product: Product, slow: str) -> None:
         sockets: list[WebSocketRoute] = []
-        page.route_web_socket("**/ws/", lambda socket: sockets.append(socket) or relay(socket))
+
+        def relay(socket: WebSocketRoute) -> None:
+            socket.connect_to_server()
+            sockets.append(socket)
+
+        page.route_web_socket("**/ws/", relay)
         task = product.queue(slow, text_of(20))
         page.goto(f"/tasks/{task}")
         is_live(page)
@@ -126,11 +146,6 @@ class TestConnection:
         is_live(page)
         assert page.evaluate("[document.cookie, localStorage.length, sessionStorage.length]") == ["", 0, 0]
         assert "eyJ" not in page.content()
-
-
-def relay(socket: WebSocketRoute) -> Any:
-    """Hand everything on, both ways."""
-    socket.connect_to_server()
 
 
 class TestOutput:
@@ -198,7 +213,8 @@ def distance_to_end(page: Page) -> float:
     return found
 
 
-def test_button_that_comes_too_late_says_so(page: Page, product: Product) -> None:
+def test_button_that_comes_too_late_says_so(page: Page, product: Product, watch: Watch) -> None:
+    watch.expect("409 (Conflict)")
     task = product.queue(
         product.make_agent("Steady echo", kind="echo", word_delay_ms=15), str(uuid4()), backlogged=True
     )

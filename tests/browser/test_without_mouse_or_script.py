@@ -59,7 +59,7 @@ def test_keyboard_leads_from_sign_in_to_a_cancelled_task(open_context: OpenConte
     expect(page.locator("#task-status")).to_contain_text("cancelled")
     expect(page.locator("#main")).to_be_focused()
     expect(page.get_by_text("The task is now cancelled.")).to_be_attached()
-    tab_to(page, "Run again")
+    tab_to(page, "Retry")
 
 
 def test_navigation_comes_first_and_names_the_page(page: Page) -> None:

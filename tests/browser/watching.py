@@ -29,8 +29,7 @@ class Watch:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            place = message.location.get("url", "") if message.location else ""
-            self._add(f"{message.type}: {message.text} ({place})")
+            self._add(f"{message.type}: {message.text} ({message.location.get('url')})")
 
     def _on_error(self, error: WebError) -> None:
         self._add(f"script: {error.error}")

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import psycopg
+
 from personalq.embedded.layout import REPOSITORY, Layout
 from personalq.embedded.leftovers import read_record
 from personalq.embedded.placement import remove_elsewhere
@@ -69,6 +71,13 @@ class Home:
         entries = json.loads(self.layout.children_file.read_text())
         return {entry["name"]: entry["pid"] for entry in entries}
 
+    def sql(self, statement: str) -> object:
+        with psycopg.connect(
+            host=str(self.layout.postgres_socket_dir), user="postgres", dbname="personalq", autocommit=True
+        ) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchone() if cursor.description else None
+
 
 class Run:
     """One `manage.py up`. Its output is a file, so that it never waits for us to read."""
@@ -107,6 +116,38 @@ class Run:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+class Servers:
+    """One run of tests.embedded.servers_only."""
+
+    def __init__(self, home: Home, **environment: str) -> None:
+        self.home = home
+        self.layout = home.layout
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.embedded.servers_only", str(home.layout.root)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=REPOSITORY,
+            env=clean_environment(**environment),
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.reaper = int(self._process.stdout.readline() or 0)
+        self.pids = home.pids() if self.reaper else {}
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def stop(self) -> str:
+        """End it in order. Returns what it wrote to standard error."""
+        return self._process.communicate()[1]
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
 
 
 def nothing_runs(home: Home, pids: dict[str, int]) -> bool:

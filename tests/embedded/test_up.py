@@ -7,14 +7,14 @@ import socket
 import stat
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from personalq.embedded.env_file import parse
-from tests.embedded.running import Home, Run, nothing_runs, wait_for
+from personalq.embedded.processes import is_alive, read_command_line
+from tests.embedded.running import Home, Run, Servers, nothing_runs, wait_for
 
 CONTROL_C = b"\x03"
 PASSWORD = re.compile(r"Sign in as admin with the password (\S+)")
@@ -24,14 +24,6 @@ def start(home: Home) -> tuple[Run, dict[str, int]]:
     run = Run(home)
     run.wait_for_greeting()
     return run, home.pids()
-
-
-def sql(home: Home, statement: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(
-        host=str(home.layout.postgres_socket_dir), user="postgres", dbname="personalq", autocommit=True
-    ) as connection:
-        cursor = connection.execute(statement.encode())
-        return cursor.fetchall() if cursor.description else []
 
 
 def read_everything_below(directory: Path) -> Iterator[bytes]:
@@ -78,13 +70,13 @@ def test_second_start_is_refused_and_the_first_goes_on(lived_in: Home) -> None:
 
 def test_killed_supervisor_leaves_nothing_and_loses_nothing(lived_in: Home) -> None:
     run, pids = start(lived_in)
-    sql(lived_in, "CREATE TABLE kept AS SELECT 42 AS answer")
+    lived_in.sql("CREATE TABLE kept AS SELECT 42 AS answer")
     run.kill()
     # At once, on the same port: it waits for the rest of the first run to end.
     again = Run(lived_in, run.port)
     again.wait_for_greeting()
     assert nothing_runs_of(pids, lived_in)
-    assert sql(lived_in, "SELECT answer FROM kept") == [(42,)]
+    assert lived_in.sql("SELECT answer FROM kept") == (42,)
     assert PASSWORD.search(again.output) is None
     assert "changepassword admin" in again.output
     # And a dead server ends the run with the reason on the console.
@@ -129,6 +121,35 @@ def read_until(controller: int, expected: bytes) -> bytes:
     while expected not in said:
         said += os.read(controller, 65536)
     return said
+
+
+def test_servers_of_ones_own_are_used_and_killed_twice_is_no_obstacle(make_home: Callable[[str], Home]) -> None:
+    home, servers = make_home("own"), Servers(make_home("elsewhere"))
+    urls = {
+        "DATABASE_URL": f"postgres://postgres@/personalq?host={servers.layout.postgres_socket_dir}",
+        "REDIS_URL": f"unix://{servers.layout.redis_socket}",
+    }
+    run = Run(home, environment=urls)
+    run.wait_for_greeting()
+    pids = home.pids()
+    assert set(pids) == {"web", "worker", "beat"}
+    os.kill(find_reaper(run.process.pid), signal.SIGKILL)
+    run.kill()
+    again = Run(home, run.port, environment=urls)
+    again.wait_for_greeting()
+    assert not any(is_alive(pid) for pid in pids.values())
+    again.process.send_signal(signal.SIGTERM)
+    assert again.wait_for_end() == 0
+    servers.stop()
+
+
+def find_reaper(supervisor: int) -> int:
+    """The one shell among the children of the supervisor."""
+    for directory in Path("/proc").glob("[0-9]*"):
+        facts = (directory / "stat").read_text().rpartition(")")[2].split()
+        if int(facts[1]) == supervisor and read_command_line(int(directory.name))[0] == "/bin/sh":
+            return int(directory.name)
+    raise AssertionError("The supervisor has no reaper.")
 
 
 def test_busy_port_is_named_before_anything_is_started(home: Home) -> None:

@@ -172,6 +172,13 @@ def test_one_redis_becomes_three_databases(monkeypatch: pytest.MonkeyPatch) -> N
     )
 
 
+def test_encrypted_redis_has_to_show_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "rediss://:pw@cache:6379")
+    assert env.redis_urls(NAME)[2] == "rediss://:pw@cache:6379/2?ssl_cert_reqs=required"
+    monkeypatch.setenv(NAME, "rediss://cache?ssl_cert_reqs=none&ssl_ca_certs=/ca.pem")
+    assert env.redis_urls(NAME)[0] == "rediss://cache/0?ssl_cert_reqs=none&ssl_ca_certs=%2Fca.pem"
+
+
 @pytest.mark.parametrize("value", ["http://cache", "redis://cache/3", "cache:6379"])
 def test_bad_redis_address_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv(NAME, value)

@@ -7,6 +7,7 @@ const RENEW_BEFORE_END_MS = 60_000;
 const SHORTEST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 const SILENCE_MS = 45_000;
+const STEADY_MS = 10_000;
 const ENDED_FOR_GOOD = new Set([4403, 4404]);
 const WORDS = {
   connecting: "connecting…",
@@ -24,6 +25,7 @@ export class LiveFeed {
   #onGap;
   #socket = null;
   #failures = 0;
+  #liveSince = Infinity;
   #retryTimer = 0;
   #renewTimer = 0;
   #silenceTimer = 0;
@@ -76,7 +78,7 @@ export class LiveFeed {
     const isFirst = !this.#renewTimer;
     this.#renewAt(Date.parse(message.expires_at));
     if (!isFirst) return;
-    this.#failures = 0;
+    this.#liveSince = Date.now();
     this.#send({ action: "subscribe", to: this.#to, after: this.#after });
     show("live");
   }
@@ -134,6 +136,8 @@ export class LiveFeed {
   }
 
   #forgetConnection() {
+    if (Date.now() - this.#liveSince > STEADY_MS) this.#failures = 0;
+    this.#liveSince = Infinity;
     this.#socket = null;
     clearTimeout(this.#renewTimer);
     clearTimeout(this.#silenceTimer);

@@ -13,15 +13,18 @@ export class Rows {
   #size;
   #takesNew;
   #onCounts;
+  #onCut;
   #touched = new Set();
   #fetchSoon = gently(() => this.#fetch(), 400);
 
-  // `takesNew` says whether rows that are not shown yet belong here; `onCounts` hears of new counts.
-  constructor({ url, size, takesNew, onCounts }) {
+  // `takesNew` says whether rows that are not shown yet belong here; `onCounts` hears of new counts, `onCut` of
+  // the last row when those below it had to make room.
+  constructor({ url, size, takesNew, onCounts, onCut }) {
     this.#url = url;
     this.#size = size;
     this.#takesNew = takesNew;
     this.#onCounts = onCounts;
+    this.#onCut = onCut;
     for (const row of this.#body.rows) remember(row);
     const lanes = document.getElementById("lanes");
     if (lanes) remember(lanes);
@@ -92,7 +95,11 @@ export class Rows {
   }
 
   #trim() {
-    while (this.#body.rows.length > this.#size) this.#body.rows[this.#body.rows.length - 1].remove();
+    const rows = this.#body.rows;
+    if (rows.length > this.#size) {
+      while (rows.length > this.#size) rows[rows.length - 1].remove();
+      this.#onCut?.(rows[rows.length - 1].dataset.task);
+    }
     this.#table.hidden = this.#body.rows.length === 0;
     this.#nothing.hidden = !this.#table.hidden;
   }

@@ -53,7 +53,6 @@ def test_text_is_shown_escaped_once(alice: User, text: str) -> None:
         body = browser_of(alice).get(address).content.decode()
         assert "<script>" not in body, address
         assert "<img" not in body, address
-        assert "49" not in body or "7*7" not in text, address
         assert escaped(text) in body or address.endswith("/panel"), address
         assert escaped(escaped(text)) not in body or escaped(text) == text, address
 

@@ -28,8 +28,8 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 class WebProcess:
     """One uvicorn with the product in it, on plain HTTP and a free port; `settings` are for its environment."""
 
-    def __init__(self, directory: Path, **settings: str) -> None:
-        self.port = find_free_port()
+    def __init__(self, directory: Path, port: int | None = None, **settings: str) -> None:
+        self.port = port or find_free_port()
         self._log = directory / f"web-{self.port}.log"
         environment = {
             **os.environ,
@@ -38,7 +38,7 @@ class WebProcess:
             "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
             **settings,
         }
-        with self._log.open("wb") as log:
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *web(Address("127.0.0.1", self.port), {}).command[1:]],
                 cwd=REPOSITORY,

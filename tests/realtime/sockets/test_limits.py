@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.security, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture(scope="module")
 def small_web(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
-    limits = {
+    limits: dict[str, Any] = {
         "PERSONALQ_SOCKET_AUTH_SECONDS": "30",
         "PERSONALQ_SOCKETS_PER_USER": "3",
         "PERSONALQ_SOCKETS_UNAUTHENTICATED": "3",

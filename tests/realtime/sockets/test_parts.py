@@ -18,6 +18,7 @@ from realtime.guard import Guard
 from realtime.messages import Authenticate
 from realtime.outbox import Outbox
 from realtime.refusals import TOKEN_EXPIRED, TOO_LONG, TOO_SLOW, Refused
+from realtime.routing import websocket_application
 from realtime.waiting_room import WaitingRoom
 
 
@@ -124,6 +125,21 @@ async def test_server_that_lost_the_client_ends_the_outbox() -> None:
     box.offer(Frame.of("one"))
     await box.run()
     assert box.is_closing
+
+
+@pytest.mark.security
+async def test_address_is_forgotten_before_the_server_can_log_it() -> None:
+    scope = {"type": "websocket", "path": "/elsewhere", "query_string": b"token=canary", "headers": []}
+    seen: list[bytes] = []
+
+    async def send(_: MutableMapping[str, Any]) -> None:
+        seen.append(scope["query_string"])  # type: ignore[arg-type]
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "websocket.connect"}
+
+    await websocket_application(scope, receive, send)
+    assert set(seen) == {b""}
 
 
 async def test_waiting_room_pushes_out_who_waits_longest() -> None:

@@ -3,17 +3,16 @@
 import json
 from typing import Any
 
-from django.test import Client
-
 from accounts import tokens
 from accounts.models import User
+from tests.clients import fresh_client
 
 
 class Api:
     """Sends JSON as one user, with a real access token; without a user as a stranger to the house."""
 
     def __init__(self, user: User | None = None) -> None:
-        self.client = Client(raise_request_exception=False)
+        self.client = fresh_client()
         self.headers = {"Authorization": f"Bearer {tokens.issue_pair(user).access}"} if user else {}
 
     def get(self, path: str, **query: Any) -> Any:

@@ -180,7 +180,8 @@ def _task_in(status: str, agent: Agent) -> Task:
 def test_the_documentation_lists_every_code_with_its_status() -> None:
     text = (settings.BASE_DIR / "docs" / "api.md").read_text()
     listed = {(code, int(status)) for code, status in re.findall(r"^\| `(\w+)` \| (\d{3}) \|", text, re.MULTILINE)}
-    real = {(kind.code, kind.status) for kind in [AppError, *_descendants(AppError)]}
+    kinds: list[type[AppError]] = [AppError, *_descendants(AppError)]
+    real = {(kind.code, kind.status) for kind in kinds}
     assert listed == real | {("bad_request", 400)}
 
 

@@ -294,7 +294,9 @@ async def test_program_that_cannot_be_started(trouble: str, tmp_path: Path, sett
 
 async def test_relative_path_is_not_started(settings: Settings) -> None:
     settings.PERSONALQ_COMMANDS = {"program": ("cat",)}
-    assert (await carry_out()).code == "command_not_startable"
+    run = await carry_out()
+    assert run.code == "command_not_startable"
+    assert "absolute path" in run.detail
 
 
 async def test_hundred_attempts_leave_no_zombies_descriptors_or_threads(program: Program) -> None:
