@@ -11,11 +11,11 @@ from django.utils.safestring import SafeString
 Document = Mapping[str, Any]
 _METHODS: Final = ("get", "post", "patch", "put", "delete")
 _BOUNDS: Final = {
-    "maxLength": "at most {:,} characters",
-    "minimum": "at least {:,}",
-    "maximum": "at most {:,}",
-    "maxItems": "at most {:,} items",
-    "default": "{:,} unless told",
+    "maxLength": "at most {} characters",
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "maxItems": "at most {} items",
+    "default": "{} unless told",
 }
 
 
@@ -137,6 +137,9 @@ def _shapes(document: Document, schema: Document) -> Iterator[Shape]:
         members = [_member(document, name, each, name in required) for name, each in properties.items()]
         first_required = sorted(members, key=lambda member: not member.is_required)
         yield Shape(name=_variant_of(properties) or _name_of(schema), members=first_required)
+    for each in properties.values():
+        if "$ref" in each.get("items", {}):
+            yield from _shapes(document, each["items"])
 
 
 def _variant_of(properties: Document) -> str:
@@ -164,10 +167,14 @@ def _type_of(document: Document, schema: Document) -> str:
 def _notes(document: Document, schema: Document) -> list[SafeString]:
     resolved = _resolved(document, schema)
     choices = [f"`{each}`" for each in _choices(document, resolved) if each is not None]
-    bounds = [text.format(resolved[name]) for name, text in _BOUNDS.items() if name in resolved]
+    bounds = [text.format(_shown(resolved[name])) for name, text in _BOUNDS.items() if name in resolved]
     description = schema.get("description") or resolved.get("description", "")
     notes = [description, "One of " + ", ".join(choices) + "." if choices else "", _sentence(bounds)]
     return [marked(note) for note in notes if note]
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,}" if type(value) is int else str(value)
 
 
 def _choices(document: Document, schema: Document) -> list[Any]:

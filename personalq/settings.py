@@ -51,7 +51,7 @@ MIDDLEWARE = [
     "personalq.lib.middleware.Edge",
     "django.middleware.security.SecurityMiddleware",
     "personalq.lib.middleware.MachinePaths",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "personalq.lib.static_serving.StaticFiles",
     "personalq.lib.csp.ContentPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

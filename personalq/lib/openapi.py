@@ -63,7 +63,7 @@ class ProblemSchema(AutoSchema):
         # ``@extend_schema(summary=…)`` goes before this.
         return re.split(r"[.:](?:\s|$)", self.get_description(), maxsplit=1)[0] or None
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
         # What the class says is about all of its methods.
         return str(get_doc(getattr(self.view, self.method.lower())))
 

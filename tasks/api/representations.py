@@ -66,8 +66,7 @@ def agent_row(request: Request) -> Callable[[Agent], dict[str, Any]]:
     base = reverse("api-agents", request=request)
 
     def represent(agent: Agent) -> dict[str, Any]:
-        return {
-            **agent.config,
+        common = {
             "uuid": agent.uuid,
             "name": agent.name,
             "kind": agent.kind,
@@ -79,6 +78,8 @@ def agent_row(request: Request) -> Callable[[Agent], dict[str, Any]]:
             "updated_at": agent.updated_at,
             "url": f"{base}/{agent.uuid}",
         }
+        # The common ones come first, and no own field can stand in for one of them.
+        return {**common, **agent.config, **common}
 
     return represent
 

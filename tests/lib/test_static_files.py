@@ -55,3 +55,31 @@ def test_browsers_may_keep_files_for_good(client: Client) -> None:
 def test_file_is_not_served_without_its_version(client: Client) -> None:
     assert re.fullmatch(r"/static/[0-9a-f]{12}/", settings.STATIC_URL)
     assert client.get("/static/css/app.css", secure=True).status_code == 404
+
+
+class TestServing:
+    def test_file_arrives_whole(self, client: Client) -> None:
+        path = settings.BASE_DIR / "static" / "js" / "task.js"
+        answer = client.get(static("js/task.js"), secure=True)
+        assert answer.content == path.read_bytes()
+        assert answer["Content-Type"].startswith("text/javascript")
+        assert int(answer["Content-Length"]) == path.stat().st_size
+        assert not answer.streaming
+
+    def test_head_has_the_length_and_no_body(self, client: Client) -> None:
+        answer = client.head(static("js/task.js"), secure=True)
+        assert int(answer["Content-Length"]) > 0
+        assert answer.content == b""
+
+    def test_known_file_is_not_sent_again(self, client: Client) -> None:
+        modified = client.get(static("js/task.js"), secure=True)["Last-Modified"]
+        answer = client.get(static("js/task.js"), secure=True, headers={"If-Modified-Since": modified})
+        assert (answer.status_code, answer.content) == (304, b"")
+
+    def test_part_of_a_file(self, client: Client) -> None:
+        answer = client.get(static("js/task.js"), secure=True, headers={"Range": "bytes=2-5"})
+        assert (answer.status_code, len(answer.content)) == (206, 4)
+        assert answer["Content-Range"].startswith("bytes 2-5/")
+
+    def test_nothing_else_than_reading(self, client: Client) -> None:
+        assert client.post(static("js/task.js"), secure=True).status_code == 405

@@ -81,8 +81,9 @@ class Guard:
             self._ask_all_to_end()
 
     def _ask_all_to_end(self) -> None:
-        for pid in descendants_of(os.getpid()):
-            _send(pid, signal.SIGTERM)
+        # Where descent is unknown, the group; never both, for to some a second signal means "at once".
+        for target in list(descendants_of(os.getpid())) or [-self._program]:
+            _send(target, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_SECONDS
         while self._reap() and (rest := deadline - time.monotonic()) > 0:
             self._wait(rest)

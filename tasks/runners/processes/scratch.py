@@ -82,35 +82,63 @@ def remove_tree(top: Path) -> None:
     """Remove a directory and all below it. What resists is logged and left for the next sweep.
 
     Unlike shutil.rmtree it minds neither directories without permissions nor thousands of levels, which a
-    program may leave behind: each level is moved up before it is emptied.
+    program may leave behind: each level is moved up before it is emptied. Like it, it follows no link, also none
+    that a surviving program puts in a directory's place meanwhile: everything is done relative to descriptors.
     """
     try:
         holding = Path(tempfile.mkdtemp(prefix=_WORKER_PREFIX, dir=top.parent))
-        numbers = itertools.count()
-        pending = [_move(top, holding, numbers)]
-        while pending:
-            directory = pending.pop()
-            pending.extend(_empty(directory, holding, numbers))
-            directory.rmdir()
+        with _opened(top.parent) as parent, _opened(holding) as hold:
+            _empty_out([_move(top.name, parent, hold, 0)], hold)
         holding.rmdir()
     except OSError as error:
         logger.warning("A scratch directory could not be removed: %s", error)
 
 
-def _empty(directory: Path, holding: Path, numbers: Iterator[int]) -> list[Path]:
-    """Remove the files and move the directories out; returns where those are now."""
+def _empty_out(pending: list[str], hold: int) -> None:
+    numbers = itertools.count(1)
+    while pending:
+        name = pending.pop()
+        with _opened(name, hold) as directory:
+            pending.extend(_empty(directory, hold, numbers))
+        os.rmdir(name, dir_fd=hold)
+
+
+def _empty(directory: int, hold: int, numbers: Iterator[int]) -> list[str]:
+    """Remove the files and move the directories out; returns what those are called now."""
     with os.scandir(directory) as entries:
-        found = [(Path(entry.path), entry.is_dir(follow_symlinks=False)) for entry in entries]
-    for path, is_directory in found:
+        found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_directory in found:
         if not is_directory:
-            path.unlink()
-    return [_move(path, holding, numbers) for path, is_directory in found if is_directory]
+            os.unlink(name, dir_fd=directory)
+    return [_move(name, directory, hold, next(numbers)) for name, is_directory in found if is_directory]
 
 
-def _move(directory: Path, holding: Path, numbers: Iterator[int]) -> Path:
+def _move(name: str, parent: int, hold: int, number: int) -> str:
     # A directory that we may not write to cannot be moved either.
-    directory.chmod(0o700)
-    return directory.rename(holding / str(next(numbers)))
+    _permit(name, parent)
+    os.rename(name, str(number), src_dir_fd=parent, dst_dir_fd=hold)
+    return str(number)
+
+
+def _permit(name: str, parent: int) -> None:
+    if os.chmod in os.supports_follow_symlinks:
+        os.chmod(name, 0o700, dir_fd=parent, follow_symlinks=False)
+        return
+    # Linux: such a descriptor needs no permission, and its name in /proc leads to it and nowhere else.
+    descriptor = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    try:
+        Path(f"/proc/self/fd/{descriptor}").chmod(0o700)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _opened(directory: Path | str, parent: int | None = None) -> Iterator[int]:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _remove_abandoned(directory: Path, base: Path) -> bool:

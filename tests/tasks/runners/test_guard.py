@@ -79,9 +79,11 @@ def test_order_that_comes_before_the_start_prevents_it(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_program_is_asked_before_it_is_killed(tmp_path: Path) -> None:
-    script = "trap 'echo tidied > file; exit 5' TERM; echo ready; while :; do sleep 600 & wait $!; done"
-    with _guard(tmp_path, "/bin/sh", "-c", script) as (process, control):
+@pytest.mark.parametrize("code", [(guard.__file__,), ("-c", BLIND)], ids=["seeing", "blind"])
+def test_program_is_asked_once_before_it_is_killed(code: tuple[str, ...], tmp_path: Path) -> None:
+    # The first signal begins the tidying, the second would cut it short.
+    script = "trap 'trap \"exit 6\" TERM; echo tidied > file; exit 5' TERM; echo ready; sleep 600 & wait"
+    with _guard(tmp_path, "/bin/sh", "-c", script, code=code) as (process, control):
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         control.shutdown(socket.SHUT_WR)

@@ -4,11 +4,15 @@ import logging
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django.fixtures import Settings
 
+from tasks.runners.processes import scratch as scratch_module
 from tasks.runners.processes.scratch import (
     ScratchNotPrivateError,
     attempt_directory,
@@ -46,6 +50,17 @@ def test_links_are_removed_and_not_followed(tmp_path: Path) -> None:
     remove_tree(top)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
     assert (kept / "inside").is_dir()
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("step", [scratch_module._opened, scratch_module._permit])
+def test_link_put_in_the_place_of_a_directory_is_not_followed(step: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir(mode=0o750)
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    with scratch_module._opened(tmp_path) as parent, ExitStack() as stack:
+        with pytest.raises(OSError, match="link"):
+            stack.enter_context(step("link", parent))
+        assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o750
 
 
 def test_what_cannot_be_removed_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
