@@ -29,7 +29,7 @@ run: $(VENV)/.run
 	@exec $(BIN)/python manage.py up
 
 test: $(VENV)/.dev
-	@exec $(BIN)/python -m pytest -m 'not browser' $(ARGS)
+	@exec $(BIN)/python -m pytest -n auto -m 'not browser' $(ARGS)
 
 test-browser: $(VENV)/.dev
 	@$(BIN)/python -m personalq.embedded.find_browser >/dev/null

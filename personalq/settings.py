@@ -26,6 +26,8 @@ redaction.register_secrets(SECRET_KEY, JWT_SIGNING_KEY)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 PERSONALQ_HTTPS = env.boolean("PERSONALQ_HTTPS", default=True)
+if PERSONALQ_HTTPS:
+    env.refuse_unsafe(debug=DEBUG, allowed_hosts=ALLOWED_HOSTS)
 PERSONALQ_TRUSTED_PROXIES = env.words("PERSONALQ_TRUSTED_PROXIES")
 
 # --- What we are made of ------------------------------------------------------------------

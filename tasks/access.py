@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Model, Q, QuerySet
 
 from accounts.models import User
-from personalq.lib.errors import NotFound, NotYours
+from personalq.lib.errors import NotFound, NotYours, PermissionDenied
 from tasks.models import Agent, Queue, Task
 
 Deed = Literal["view", "change"]
@@ -39,6 +39,24 @@ def agents_of(user: User) -> QuerySet[Agent]:
 def queues_of(user: User) -> QuerySet[Queue]:
     """A user's own queues and the shared ones."""
     return Queue.objects.filter(Q(owner=user) | Q(owner__isnull=True))
+
+
+def everybodys_tasks(user: User) -> QuerySet[Task]:
+    """For operators only; raises PermissionDenied."""
+    _require_operator(user, Task)
+    return Task.objects.all()
+
+
+def everybodys_agents(user: User) -> QuerySet[Agent]:
+    """For operators only; raises PermissionDenied."""
+    _require_operator(user, Agent)
+    return Agent.objects.existing()
+
+
+def everybodys_queues(user: User) -> QuerySet[Queue]:
+    """For operators only; raises PermissionDenied."""
+    _require_operator(user, Queue)
+    return Queue.objects.all()
 
 
 def task_for(user: User, uuid: UUID, deed: Deed = "view") -> Task:
@@ -92,6 +110,11 @@ def _found(rows: QuerySet[M], uuid: UUID) -> M:
     if found is None:
         raise NotFound
     return found
+
+
+def _require_operator(user: User, model: type[Model]) -> None:
+    if not is_operator_for(user, model, "view"):
+        raise PermissionDenied("Only operators may ask for what belongs to others. Ask for your own.")
 
 
 def _check_owner(user: User, found: Any, deed: Deed) -> None:

@@ -33,16 +33,15 @@ class InstanceLock:
     def descriptor(self) -> int:
         return self._descriptor
 
-    def acquire(self, *, wait: bool = True) -> None:
+    def acquire(self) -> None:
         """Take the lock, waiting only for an instance that is already on its way out.
 
         Raises: AlreadyRunning, naming the process that holds it.
         """
         began = time.monotonic()
-        while not self._try():
-            waited = time.monotonic() - began
+        while not self.try_once():
             limit = CLEANUP_SECONDS if self._holder_is_leaving() else NOTICE_SECONDS
-            if not wait or waited > limit:
+            if time.monotonic() - began > limit:
                 self._refuse()
             time.sleep(0.05)
         self._write(str(os.getpid()))
@@ -54,7 +53,8 @@ class InstanceLock:
     def release(self) -> None:
         os.close(self._descriptor)
 
-    def _try(self) -> bool:
+    def try_once(self) -> bool:
+        """Take the lock if it is free at this moment. Returns whether it is ours now."""
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

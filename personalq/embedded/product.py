@@ -11,7 +11,7 @@ from personalq.embedded.children import ChildSpec
 from personalq.embedded.layout import REPOSITORY
 
 CELERY = (sys.executable, "-m", "personalq.embedded.celery_child", "-q", "-A", "personalq")
-# One longer than a socket message may be, so that the application itself can refuse the longer ones.
+# The longest message that a socket takes; uvicorn's own limit is 16 MiB.
 SOCKET_MESSAGE_BYTES = "65536"
 WORKER_STOP_SECONDS = 15.0
 
@@ -49,6 +49,8 @@ def web(address: Address, environment: Mapping[str, str]) -> ChildSpec:
         *(sys.executable, "-m", "uvicorn", "personalq.asgi:application"),
         *("--host", address.host, "--port", str(address.port)),
         *("--ws", "websockets-sansio", "--ws-max-size", SOCKET_MESSAGE_BYTES),
+        # Browsers ask for it; on events of a few hundred bytes it costs more than all else that a frame needs.
+        *("--ws-per-message-deflate", "false"),
         # Its access log would repeat ours, and a forwarded address counts only from a known proxy.
         *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
         # Open event sockets must not delay the stop.

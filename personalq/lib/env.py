@@ -5,7 +5,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -197,6 +197,18 @@ def distinct(secrets: Mapping[str, str]) -> None:
         if value in seen:
             raise ImproperlyConfigured(f"{seen[value]} and {name} are equal. Give each its own random value.")
         seen[value] = name
+
+
+def refuse_unsafe(*, debug: bool, allowed_hosts: Sequence[str]) -> None:
+    """Refuse what no installation with HTTPS may have. Web and worker processes run no system checks."""
+    if debug:
+        raise ImproperlyConfigured(
+            "DEBUG is on while PERSONALQ_HTTPS is on. Unset DEBUG: its error pages show settings and code."
+        )
+    if any(host in {"*", "."} for host in allowed_hosts):
+        raise ImproperlyConfigured(
+            "ALLOWED_HOSTS admits every host name. List the names under which people reach this installation."
+        )
 
 
 _ADVICE = 'Generate one: python3 -c "import secrets; print(secrets.token_urlsafe(48))"'

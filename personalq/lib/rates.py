@@ -16,7 +16,6 @@ DEFAULT_RATES: Mapping[str, str] = {
     "PERSONALQ_RATE_TASK_CHANGE": "1200/m",
     "PERSONALQ_RATE_AGENT_CHANGE": "120/m",
     "PERSONALQ_RATE_QUEUE_CHANGE": "120/m",
-    "PERSONALQ_RATE_SOCKET_CONNECT": "60/m",
 }
 
 _RATE = re.compile(r"([0-9]{1,9})/([0-9]{0,5})([smhd])")

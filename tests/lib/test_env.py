@@ -185,6 +185,15 @@ def test_bad_redis_address_is_refused(monkeypatch: pytest.MonkeyPatch, value: st
     assert NAME in message_of(env.redis_urls, NAME)
 
 
+def test_https_refuses_debug_and_any_host() -> None:
+    env.refuse_unsafe(debug=False, allowed_hosts=["queue.example.org", ".example.org"])
+    with pytest.raises(ImproperlyConfigured, match="DEBUG"):
+        env.refuse_unsafe(debug=True, allowed_hosts=["queue.example.org"])
+    for hosts in (["*"], ["queue.example.org", "."]):
+        with pytest.raises(ImproperlyConfigured, match="ALLOWED_HOSTS"):
+            env.refuse_unsafe(debug=False, allowed_hosts=hosts)
+
+
 def test_servers_come_in_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert env.both_or_neither("TRIED_A", "TRIED_B") is False
     monkeypatch.setenv("TRIED_A", "x")

@@ -1,7 +1,6 @@
 """Making, changing and deleting agents by forms."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from pytest_django import Settings
@@ -62,7 +61,7 @@ class TestNewAgent:
             ("name", "two\nlines", "Use one line"),
             ("name", "x" * 101, "at most 100 characters"),
             ("description", "x" * 501, "at most 500 characters"),
-            ("queue", str(uuid4()), "Select a valid choice."),
+            ("queue", "6f1c3c5e-7a07-4ac2-9c39-f6e2b7d1c001", "Select a valid choice."),
             ("queue", "default", "is not a valid UUID"),
             ("concurrency_limit", "0", "greater than or equal to 1"),
             ("timeout_seconds", "86401", "less than or equal to 86400"),

@@ -15,6 +15,8 @@ from tests.makers import make_agent, make_running, make_task
 from tests.realtime.pages.reading import attribute, tasks_in, text_of
 
 pytestmark = pytest.mark.django_db
+# No task has it.
+GONE = UUID("6f1c3c5e-7a07-4ac2-9c39-f6e2b7d1c001")
 
 
 def ids(*tasks: Task) -> list[str]:
@@ -64,9 +66,9 @@ class TestFilter:
             ("status=4", "Use one of"),
             ("agent=scribe", "Send an id such as"),
             ("before=1", "Send an id such as"),
-            (f"before={uuid4()}", "This page is gone."),
-            (f"after={uuid4()}", "This page is gone."),
-            (f"before={uuid4()}&after={uuid4()}", "Send either before or after"),
+            (f"before={GONE}", "This page is gone."),
+            (f"after={GONE}", "This page is gone."),
+            (f"before={GONE}&after={GONE}", "Send either before or after"),
             ("text=a%00b", "Null characters are not allowed."),
             (f"text={'x' * 201}", "Use at most 200 characters."),
             ("status=ready&status=failed", "Send this parameter once."),

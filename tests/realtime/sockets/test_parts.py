@@ -78,12 +78,18 @@ async def put_all(box: Outbox, count: int) -> None:
         await box.put(Frame.of(f"{number:010}"))
 
 
-async def test_client_that_takes_nothing_holds_nothing_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("frames_before", [0, 1])
+async def test_client_that_takes_nothing_holds_nothing_for_long(
+    frames_before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(outbox, "CLOSING_SECONDS", 0.05)
     wire = Wire()
     wire.is_free.clear()
     box = Outbox(wire.send, limit_bytes=100)
     running = asyncio.create_task(box.run())
+    if frames_before:
+        box.offer(Frame.of("0123456789"))
+        await until(lambda: box.stalled_seconds() > 0)
     for _ in range(20):
         box.offer(Frame.of("0123456789"))
     async with asyncio.timeout(20):

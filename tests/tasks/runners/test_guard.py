@@ -15,25 +15,34 @@ from tasks.runners.processes import guard
 from tasks.runners.processes.program import Ending
 from tests.tasks.runners.support import alive_below
 
+
+def _changed(*changes: str) -> tuple[str, str]:
+    """Python's arguments for a guard with changes, each a statement about `guard`."""
+    lines = (
+        "import importlib.util, sys",
+        f"specification = importlib.util.spec_from_file_location('guard', {guard.__file__!r})",
+        "guard = importlib.util.module_from_spec(specification)",
+        "specification.loader.exec_module(guard)",
+        *changes,
+        "guard.main(sys.argv[1:])",
+    )
+    return "-c", "\n".join(lines)
+
+
+PATIENT = ("guard.GRACE_SECONDS = 15",)
 # A system that tells nothing about parents and children, such as macOS.
-BLIND = f"""
-import importlib.util, sys
-specification = importlib.util.spec_from_file_location("guard", {guard.__file__!r})
-guard = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(guard)
-guard.children_of = lambda pid: []
-guard._prctl = lambda option, value: None
-guard.main(sys.argv[1:])
-"""
+BLIND = ("guard.children_of = lambda pid: []", "guard._prctl = lambda option, value: None")
 
 
 @contextmanager
 def _guard(
-    directory: Path, *argv: str, code: tuple[str, ...] = (guard.__file__,)
+    directory: Path, *argv: str, code: tuple[str, ...] = (guard.__file__,), is_over: bool = False
 ) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
     ours, its = socket.socketpair()
     with ours, its:
         ours.settimeout(15)
+        if is_over:
+            ours.shutdown(socket.SHUT_WR)
         command = [sys.executable, "-I", "-S", *code, str(its.fileno()), *argv]
         with subprocess.Popen(
             command, pass_fds=[its.fileno()], cwd=directory, stdout=subprocess.PIPE, env={"PATH": "/bin"}
@@ -71,19 +80,17 @@ def test_answer_tells_why_the_program_did_not_start(tmp_path: Path) -> None:
 
 
 def test_order_that_comes_before_the_start_prevents_it(tmp_path: Path) -> None:
-    with _guard(tmp_path, "/bin/sh", "-c", "echo started > file") as (process, control):
-        # Python takes milliseconds to start, so the guard finds this when it looks first.
-        control.shutdown(socket.SHUT_WR)
+    with _guard(tmp_path, "/bin/sh", "-c", "echo started > file", is_over=True) as (process, control):
         assert _answer(control) == b"none 0 0\n"
         assert process.wait() == 0
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("code", [(guard.__file__,), ("-c", BLIND)], ids=["seeing", "blind"])
-def test_program_is_asked_once_before_it_is_killed(code: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [PATIENT, PATIENT + BLIND], ids=["seeing", "blind"])
+def test_program_is_asked_once_before_it_is_killed(changes: tuple[str, ...], tmp_path: Path) -> None:
     # The first signal begins the tidying, the second would cut it short.
     script = "trap 'trap \"exit 6\" TERM; echo tidied > file; exit 5' TERM; echo ready; sleep 600 & wait"
-    with _guard(tmp_path, "/bin/sh", "-c", script, code=code) as (process, control):
+    with _guard(tmp_path, "/bin/sh", "-c", script, code=_changed(*changes)) as (process, control):
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         control.shutdown(socket.SHUT_WR)
@@ -122,7 +129,7 @@ def test_program_ends_with_a_killed_guard(tmp_path: Path) -> None:
 
 def test_group_is_ended_where_descent_is_unknown(tmp_path: Path) -> None:
     script = "trap '' TERM; sleep 600 & echo ready; wait"
-    with _guard(tmp_path, "/bin/sh", "-c", script, code=("-c", BLIND)) as (process, control):
+    with _guard(tmp_path, "/bin/sh", "-c", script, code=_changed(*BLIND)) as (process, control):
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         control.shutdown(socket.SHUT_WR)
