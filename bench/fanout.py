@@ -37,7 +37,7 @@ from personalq.embedded.product import Address, web
 
 BURSTS: Final = 3
 DELIVERIES_OF_A_BURST: Final = 60_000
-FEWEST_EVENTS_OF_A_BURST: Final = 100
+FEWEST_EVENTS_OF_A_BURST, MOST_EVENTS_OF_A_BURST = 100, 500
 STEADY_EVENTS: Final = 40
 STEADY_DELIVERIES_PER_SECOND: Final = 2_000
 PADDING: Final = "x" * 330  # frames of about 500 bytes
@@ -156,7 +156,7 @@ def measure(contender: Contender, sockets: int) -> Result:
 
 
 def events_of_burst(sockets: int) -> int:
-    return max(FEWEST_EVENTS_OF_A_BURST, DELIVERIES_OF_A_BURST // sockets)
+    return min(MOST_EVENTS_OF_A_BURST, max(FEWEST_EVENTS_OF_A_BURST, DELIVERIES_OF_A_BURST // sockets))
 
 
 @dataclass
@@ -185,7 +185,7 @@ def measure_steady(contender: Contender, crowd: Crowd, sockets: int) -> tuple[li
     """Delays of events that come one by one, at a pace that all contenders can keep."""
     for _ in range(STEADY_EVENTS):
         contender.publish(1)
-        time.sleep(sockets / STEADY_DELIVERIES_PER_SECOND)
+        time.sleep(max(0.05, sockets / STEADY_DELIVERIES_PER_SECOND))
     tally = crowd.expect(sockets * STEADY_EVENTS, patience_seconds=PATIENCE_SECONDS)
     return tally.delays_ms, sockets * STEADY_EVENTS - tally.frames
 

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 5.0
+# Waking a socket costs as much as sending a short frame, so it may take a few at once. Less than any outbox holds.
+BYTES_IN_ONE_GO: Final = 16_384
 
 
 class Hub:
@@ -123,23 +125,26 @@ class Hub:
         page = await self._threads.run(pages.read_new, after=self.cursor, wants_events=wants_events)
         if len(self._directory) > 0 and not wants_events:
             return False  # who began to listen meanwhile must not miss what was not read
+        handed_out = 0
         for event in page.events:
-            is_heard = self._hand_out(event)
+            handed_out += self._hand_out(event)
             self._move_to(event.id)
-            if is_heard:
-                # Let the sockets send: a page handed out in one go would overrun those that keep up.
+            if handed_out > BYTES_IN_ONE_GO:
+                # Let the sockets send: a whole page at once would overrun those that keep up.
                 await asyncio.sleep(0)
+                handed_out = 0
         self._move_to(page.reached)
         return len(page.events) < pages.PAGE_SIZE
 
-    def _hand_out(self, event: FeedEvent) -> bool:
+    def _hand_out(self, event: FeedEvent) -> int:
+        """Give an event to all who listen; returns the bytes that each of them got, 0 when nobody did."""
         listeners = self._directory.listeners(event)
         if not listeners:
-            return False
+            return 0
         frame = frames.of_event(event)
         for session in listeners:
             session.outbox.offer(frame)
-        return True
+        return frame.size
 
     def _move_to(self, position: int) -> None:
         self.cursor = max(self.cursor, position)

@@ -91,8 +91,8 @@ def delete(*, actor: User, agent: Agent) -> None:
 
     Raises Conflict `agent_in_use` while it has unfinished tasks, and NotFound when it is deleted already.
     """
-    # A task that is being submitted at this moment may slip in; it fails with `agent_deleted` and says so.
-    current = _lock(agent)
+    # The full row lock waits for tasks that are being submitted, and makes later ones wait for this decision.
+    current = _lock(agent, no_key=False)
     unfinished = current.tasks.filter(status__in=UNFINISHED).count()
     if unfinished:
         raise AgentInUse(f"{_count(unfinished)} not finished. {AgentInUse.advice}")
@@ -108,8 +108,8 @@ def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(form.validated_data)
 
 
-def _lock(agent: Agent) -> Agent:
-    current = Agent.objects.existing().select_for_update(no_key=True).filter(pk=agent.pk).first()
+def _lock(agent: Agent, *, no_key: bool = True) -> Agent:
+    current = Agent.objects.existing().select_for_update(no_key=no_key).filter(pk=agent.pk).first()
     if current is None:
         raise NotFound
     return current

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from personalq.lib.errors import IllegalTransition
+from personalq.lib.errors import IllegalTransition, NotFound
 from personalq.lib.redaction import redact
 from tasks import backoff, dispatch, events, failures, selection, states
 from tasks.claims import Claim, ClaimLost, Usage
@@ -39,7 +39,11 @@ def submit(
     not_before_at: datetime | None = None,
     is_backlogged: bool = False,
 ) -> Task:
-    """Write a new task for `agent`; it is ready to run at once unless backlogged or not yet due."""
+    """Write a new task for `agent`; it is ready to run at once unless backlogged or not yet due.
+
+    Raises NotFound when the agent was deleted meanwhile.
+    """
+    _keep_from_deletion(agent)
     status = Status.BACKLOGGED if is_backlogged else Status.READY
     task = Task.objects.create(
         owner_id=agent.owner_id,
@@ -259,6 +263,15 @@ def adopt(*, task_id: int) -> Task | None:
 
 
 # --- How -------------------------------------------------------------------------------------------
+
+
+def _keep_from_deletion(agent: Agent) -> None:
+    # Shared with other submits, claims and edits; only deleting an agent takes the lock that conflicts with it.
+    # The foreign key alone would ask for it at the commit, too late for deleting to see the task.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM agents WHERE id = %s AND deleted_at IS NULL FOR KEY SHARE", [agent.pk])
+        if cursor.rowcount != 1:
+            raise NotFound("The agent was deleted at this moment. Choose another agent.")
 
 
 def _lock(task: Task) -> Task:

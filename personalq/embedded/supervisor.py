@@ -13,6 +13,7 @@ from personalq.embedded.console import say
 from personalq.embedded.errors import ChildFailed, EmbeddedError, StopRequested
 from personalq.embedded.layout import REPOSITORY, Layout
 from personalq.embedded.lock import InstanceLock
+from personalq.embedded.origin import Origin
 from personalq.embedded.private_files import open_log
 from personalq.embedded.product import Address
 from personalq.embedded.reaper import Reaper
@@ -45,7 +46,7 @@ class Supervisor:
         self._signals = signals
         self._environment = environment
         self._own_servers = own_servers
-        self._parent = os.getppid()
+        self._origin = Origin()
         self._reaper = Reaper(held_descriptors=[lock.descriptor])
         self._children = Children(layout, self._reaper, signals.pause)
 
@@ -129,17 +130,14 @@ class Supervisor:
     def _watch(self) -> None:
         for _ in range(LOG_CHECK_ROUNDS):
             self._signals.pause(WATCH_SECONDS)
-            self._notice_orphaned()
+            gone = self._origin.explain_end()
+            if gone:
+                raise StopRequested(gone)
             # When a server dies its clients fall over it: the first to have been started is the cause.
             ended = self._children.find_ended()
             if ended is not None:
                 raise ended.explain_end()
         self._children.keep_logs_small()
-
-    def _notice_orphaned(self) -> None:
-        """`make` killed by force cannot take us along, and nobody would know that we still run."""
-        if "MAKELEVEL" in os.environ and os.getppid() != self._parent:
-            self._signals.ask("make is gone")
 
     def _stop(self) -> None:
         self._lock.announce_stop()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from personalq.embedded.errors import StopRequested
+from personalq.embedded.origin import is_nohup
 
 Pause = Callable[[float], None]
 POLL_SECONDS = 0.02
@@ -41,8 +42,7 @@ class StopSignals:
 
     def install(self) -> None:
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
-        # nohup asks us to survive a closed terminal.
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        if not is_nohup():
             signal.signal(signal.SIGHUP, self._note)
         # A shell starts background jobs with SIGINT ignored; being asked is being asked.
         signal.signal(signal.SIGINT, self._note)

@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from personalq.lib.errors import IllegalTransition
-from tasks import events, lifecycle
+from personalq.lib.errors import IllegalTransition, NotFound
+from tasks import agents, events, lifecycle
 from tasks.claims import Claim, ClaimLost
 from tasks.models import Agent, Task
 from tasks.states import Status
@@ -126,6 +126,12 @@ def expire(task: Task) -> None:
     Task.objects.filter(pk=task.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
 
 
+def put_away(task: Task) -> None:
+    """Cancel what a round left ready, lest the next one claims it."""
+    if fresh(task).state == Status.READY:
+        lifecycle.cancel(actor=None, task=fresh(task))
+
+
 def test_recovery_against_complete(agent: Agent) -> None:
     for _ in range(ROUNDS):
         task, claim = make_running(agent)
@@ -139,6 +145,7 @@ def test_recovery_against_complete(agent: Agent) -> None:
         assert recovered == isinstance(results[1], ClaimLost)
         assert fresh(task).state == (Status.READY if recovered else Status.COMPLETE)
         assert kinds(task)[2:] == [events.RETRIED if recovered else events.COMPLETED]
+        put_away(task)
 
 
 def test_recovery_against_recovery(agent: Agent) -> None:
@@ -148,6 +155,7 @@ def test_recovery_against_recovery(agent: Agent) -> None:
         race(*[partial(lifecycle.recover_lost, task_id=task.pk)] * 4)
         assert_history_is_legal(task)
         assert kinds(task).count(events.RETRIED) == 1
+        put_away(task)
 
 
 def test_heartbeat_against_cancel_never_revives(agent: Agent, owner: User) -> None:
@@ -169,6 +177,16 @@ def test_output_never_follows_the_end(agent: Agent, owner: User) -> None:
 
         race(say, partial(lifecycle.cancel, actor=owner, task=task))
         assert kinds(task)[-1] == events.CANCELLED
+
+
+def test_submit_against_deleting_the_agent(owner: User) -> None:
+    for _ in range(ROUNDS):
+        agent = make_agent(owner)
+        results = race(partial(make_task, agent), partial(agents.delete, actor=owner, agent=agent))
+        (refused,) = failures(results)
+        is_deleted = Agent.objects.get(pk=agent.pk).deleted_at is not None
+        assert is_deleted == isinstance(refused, NotFound)
+        assert agent.tasks.count() == (0 if is_deleted else 1)
 
 
 SECOND_THOUGHTS: list[tuple[str, str]] = [

@@ -76,7 +76,9 @@ def test_dangerous_calls_are_absent(pattern: str, allowed: set[str]) -> None:
 
 @pytest.mark.security
 def test_secrets_are_compared_in_constant_time_only() -> None:
-    compared = re.compile(r"(secret|digest|signature|token)\w*\s*(==|!=)|(==|!=)\s*\w*(secret|digest|signature|token)\b")
+    compared = re.compile(
+        r"(secret|digest|signature|token)\w*\s*(==|!=)|(==|!=)\s*\w*(secret|digest|signature|token)\b"
+    )
     found = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in sources()

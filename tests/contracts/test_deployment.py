@@ -1,0 +1,235 @@
+"""What containers, units and CI promise, as far as it can be read from their files."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from personalq.embedded import product
+from tests.contracts import building, reading
+
+pytestmark = pytest.mark.security
+
+PRODUCT = ("migrate", "web", "worker", "beat")
+SERVERS = ("postgres", "valkey")
+EVERY_SERVICE = (*SERVERS, *PRODUCT)
+SECRETS = {
+    "SECRET_KEY",
+    "JWT_SIGNING_KEY",
+    "POSTGRES_PASSWORD",
+    "PERSONALQ_DATABASE_PASSWORD",
+    "PERSONALQ_REDIS_PASSWORD",
+}
+# compose.yaml sets these itself, or they mean nothing in a container.
+NOT_IN_COMPOSE = {
+    "JWT_SIGNING_KEY_FILE",
+    "PERSONALQ_ENV_FILE",
+    "PERSONALQ_SCRATCH_DIR",
+    "SECRET_KEY_FILE",
+}
+
+
+class TestImage:
+    def test_base_is_pinned_and_can_be_replaced(self) -> None:
+        images = building.rest_of("FROM", building.dockerfile())
+        assert building.rest_of("ARG", building.dockerfile()) == ["PYTHON_IMAGE=python:3.11-slim-bookworm"]
+        assert {image.split()[0] for image in images} == {"${PYTHON_IMAGE}"}
+
+    def test_runs_as_an_ordinary_user(self) -> None:
+        assert building.rest_of("USER", building.last_stage()) == ["10001:10001"]
+
+    def test_user_is_set_before_anything_runs(self) -> None:
+        words = [each.word for each in building.last_stage()]
+        assert "RUN" not in words[words.index("USER") :]
+
+    def test_packages_are_installed_by_hash_and_never_built(self) -> None:
+        (install,) = (rest for rest in building.rest_of("RUN", building.dockerfile()) if "pip" in rest)
+        assert "--require-hashes --only-binary :all: -r /tmp/base.txt" in install
+
+    def test_only_what_the_product_needs_is_copied(self) -> None:
+        copied = [rest.split() for rest in building.rest_of("COPY", building.dockerfile())]
+        sources = {word for words in copied for word in words[:-1] if not word.startswith("--from")}
+        rooms = {app for app in settings.INSTALLED_APPS if (reading.REPOSITORY / app).is_dir()}
+        assert rooms | {"personalq", "static", "templates", "manage.py"} <= sources
+        assert not sources & {".", "tests", ".env", ".git", "var", "bench"}
+
+    def test_context_holds_nothing_that_was_not_listed(self) -> None:
+        lines = (reading.REPOSITORY / ".dockerignore").read_text().splitlines()
+        rules = [line for line in lines if not line.startswith("#")]
+        assert rules[0] == "*"
+        assert not {rule for rule in rules if rule.startswith("!.") or rule == "!tests"}
+
+    def test_holds_no_secret(self) -> None:
+        given = building.rest_of("ENV", building.dockerfile()) + building.rest_of("ARG", building.dockerfile())
+        assert not [text for text in given if re.search(r"SECRET|KEY|PASSWORD|TOKEN|_URL", text)]
+
+    def test_tells_whether_it_is_healthy(self) -> None:
+        (check,) = building.rest_of("HEALTHCHECK", building.last_stage())
+        assert "http://127.0.0.1:8000/healthz" in check
+
+
+class TestCompose:
+    def test_only_the_web_port_is_published_and_only_here(self) -> None:
+        published = {name: service["ports"] for name, service in building.services().items() if "ports" in service}
+        assert published == {"web": ["127.0.0.1:${PORT:-8000}:8000"]}
+
+    @pytest.mark.parametrize("name", EVERY_SERVICE)
+    def test_service_can_do_as_little_as_possible(self, name: str) -> None:
+        service = building.services()[name]
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["read_only"] is True
+        assert service["tmpfs"]
+        assert not {"privileged", "cap_add", "network_mode", "pid"} & set(service)
+
+    @pytest.mark.parametrize("name", SERVERS)
+    def test_server_does_not_run_as_root(self, name: str) -> None:
+        assert building.services()[name]["user"] == "999:999"
+
+    @pytest.mark.parametrize("name", EVERY_SERVICE)
+    def test_logs_stay_small(self, name: str) -> None:
+        assert building.services()[name]["logging"] == {
+            "driver": "json-file",
+            "options": {"max-size": "10m", "max-file": "5"},
+        }
+
+    @pytest.mark.parametrize("name", ["postgres", "valkey", "worker"])
+    def test_service_tells_whether_it_is_healthy(self, name: str) -> None:
+        assert building.services()[name]["healthcheck"]["test"]
+
+    def test_web_uses_the_check_of_the_image(self) -> None:
+        assert "healthcheck" not in building.services()["web"]
+
+    def test_servers_are_out_of_reach(self) -> None:
+        assert building.compose()["networks"]["inside"] == {"internal": True}
+        assert {tuple(building.services()[name]["networks"]) for name in SERVERS} == {("inside",)}
+
+    def test_redis_asks_for_a_password(self) -> None:
+        assert "requirepass %s" in building.services()["valkey"]["command"][-1]
+        assert "${PERSONALQ_REDIS_PASSWORD:?" in building.services()["web"]["environment"]["REDIS_URL"]
+
+    def test_secrets_come_from_outside_and_have_no_default(self) -> None:
+        text = (reading.REPOSITORY / "compose.yaml").read_text()
+        used = re.findall(r"\$\{([A-Z_]+)(:\?|:-|)", text)
+        assert {mark for name, mark in used if name in SECRETS} == {":?"}
+        assert {name for name, _ in used} >= SECRETS
+
+    def test_product_does_not_learn_the_superusers_password(self) -> None:
+        given = {name for name in PRODUCT if "POSTGRES_PASSWORD" in str(building.services()[name])}
+        assert given == set()
+
+    def test_every_setting_can_be_set(self) -> None:
+        given = set(building.services()["web"]["environment"])
+        assert given == reading.asked_by_settings() - NOT_IN_COMPOSE
+
+    def test_all_processes_get_the_same_settings(self) -> None:
+        environments = [building.services()[name]["environment"] for name in PRODUCT]
+        assert environments.count(environments[0]) == len(PRODUCT)
+
+    def test_processes_start_after_the_migration(self) -> None:
+        for name in ("web", "worker", "beat"):
+            needed = building.services()[name]["depends_on"]
+            assert needed["migrate"] == {"condition": "service_completed_successfully"}
+
+    def test_worker_has_the_time_it_needs_to_stop(self) -> None:
+        patience = int(building.services()["worker"]["stop_grace_period"].removesuffix("s"))
+        assert patience > settings.PERSONALQ_SHUTDOWN_SECONDS + 6
+
+
+def arguments_of(spec: product.ChildSpec) -> list[str]:
+    """What the supervisor starts, after the module's name; ours for Celery only adds a word to the supervisor."""
+    command = list(spec.command)
+    return command[command.index("-m") + 2 :]
+
+
+def without(words: list[str], *options: str) -> list[str]:
+    """The words without these options and their values."""
+    drop = {index + step for index, word in enumerate(words) if word in options for step in (0, 1)}
+    return [word for index, word in enumerate(words) if index not in drop]
+
+
+WEB = without(arguments_of(product.web(product.Address("127.0.0.1", 8000), {})), "--host", "--port")
+WORKER = arguments_of(product.worker({}))
+BEAT = arguments_of(product.beat({}))
+
+
+class TestSameProcessesEverywhere:
+    """The supervisor, containers and units start the same programs with the same options."""
+
+    def test_web(self) -> None:
+        (image,) = building.rest_of("CMD", building.last_stage())
+        assert without(json.loads(image)[3:], "--host", "--port") == WEB
+        assert without(building.unit_command("personalq-web@.service")[2:], "--host", "--port") == WEB
+
+    def test_worker(self) -> None:
+        assert building.services()["worker"]["command"][3:] == WORKER
+        assert without(building.unit_command("personalq-worker@.service")[2:], "-n") == WORKER
+
+    def test_beat(self) -> None:
+        assert building.services()["beat"]["command"][3:] == BEAT
+        assert building.unit_command("personalq-beat.service")[2:] == BEAT
+
+    def test_workers_of_one_machine_have_different_names(self) -> None:
+        assert building.unit_command("personalq-worker@.service")[-2:] == ["-n", "worker-%i@%%h"]
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+
+
+def test_product_imports_nothing_that_only_tests_install() -> None:
+    rooms = ("personalq", "accounts", "tasks", "realtime", "webhooks")
+    files = (path for room in rooms for path in (reading.REPOSITORY / room).rglob("*.py"))
+    names = {name for path in files if path.name != "pytest_plugin.py" for name in imported(path)}
+    lock = (reading.REPOSITORY / "requirements" / "base.txt").read_text()
+    locked = {name.lower() for name in re.findall(r"^([A-Za-z0-9._-]+)==", lock, re.MULTILINE)}
+    installed = packages_distributions()
+    missing = {
+        name
+        for name in names & set(installed)
+        if not {each.lower().replace("_", "-") for each in installed[name]} & locked
+    }
+    assert missing == set()
+
+
+class TestHealth:
+    def test_answers_under_any_name_and_without_https(self, client: Client) -> None:
+        answer = client.get("/healthz", headers={"Host": "10.0.0.7"})
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+    def test_says_nothing_more_than_that(self, client: Client) -> None:
+        assert client.get("/healthz").content == b'{"status": "ok"}'
+
+    def test_takes_no_other_methods(self, client: Client) -> None:
+        assert client.post("/healthz").status_code == 405
+
+    def test_other_paths_still_mind_the_name(self, client: Client) -> None:
+        assert client.get("/sign-in", headers={"Host": "10.0.0.7"}, secure=True).status_code == 400
+
+
+class TestWorkflow:
+    def test_may_only_read(self) -> None:
+        assert building.workflow()["permissions"] == {"contents": "read"}
+        assert not [job for job in building.workflow()["jobs"].values() if "permissions" in job]
+
+    def test_uses_nobody_elses_actions(self) -> None:
+        steps = [step for job in building.workflow()["jobs"].values() for step in job["steps"]]
+        assert not [step for step in steps if "uses" in step]
+
+    def test_runs_what_developers_run(self) -> None:
+        steps = [step for job in building.workflow()["jobs"].values() for step in job["steps"]]
+        assert [step["run"] for step in steps][-1] == ".ci/run"
+
+    def test_no_foreign_text_becomes_part_of_a_script(self) -> None:
+        steps = [step for job in building.workflow()["jobs"].values() for step in job["steps"]]
+        assert not [step for step in steps if "${{" in step["run"]]
