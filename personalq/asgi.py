@@ -5,9 +5,9 @@ from typing import cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "personalq.settings")
 
-from channels.routing import ProtocolTypeRouter  # noqa: E402
-from django.conf import settings  # noqa: E402
-from django.core.asgi import get_asgi_application  # noqa: E402
+from channels.routing import ProtocolTypeRouter
+from django.conf import settings
+from django.core.asgi import get_asgi_application
 
 # Django must be set up before anything that imports models.
 django_application = get_asgi_application()
@@ -18,7 +18,7 @@ from realtime.routing import websocket_application  # noqa: E402
 application = ProtocolTypeRouter(
     {
         "http": BodyLimit(
-            cast(Application, django_application),
+            cast("Application", django_application),
             limits=settings.PERSONALQ_BODY_LIMITS,
             default_limit=settings.PERSONALQ_BODY_LIMIT_DEFAULT,
         ),

@@ -26,9 +26,7 @@ STALLED_SECONDS: Final = 30.0
 class Guard:
     """Ends sessions whose sign-in has ended, and what operators watch without being operators any more."""
 
-    def __init__(
-        self, sessions: Collection[Session], withdraw: Callable[[Session, Subscription], None]
-    ) -> None:
+    def __init__(self, sessions: Collection[Session], withdraw: Callable[[Session, Subscription], None]) -> None:
         self._sessions = sessions
         self._withdraw = withdraw
         self._threads = DatabaseThreads(1)

@@ -34,14 +34,7 @@ class Origin:
             port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
         except ValueError:
             return None
-        if (
-            parts.hostname is None
-            or port is None
-            or parts.path
-            or parts.query
-            or parts.fragment
-            or "@" in parts.netloc
-        ):
+        if parts.hostname is None or port is None or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
             return None
         return cls(parts.scheme, parts.hostname, port)
 

@@ -24,9 +24,7 @@ class Outage:
         if not isinstance(error, AWAY):
             self._logger.error("%s met an error of ours.", self._what, exc_info=error)
         elif not self.is_on:
-            self._logger.warning(
-                "%s is away (%s); trying until it is back.", self._what, type(error).__name__
-            )
+            self._logger.warning("%s is away (%s); trying until it is back.", self._what, type(error).__name__)
         self.is_on = True
 
     def ended(self) -> None:
@@ -35,9 +33,7 @@ class Outage:
         self.is_on = False
 
 
-async def repeat(
-    step: Callable[[], Awaitable[None]], pause: Callable[[], Awaitable[None]], outage: Outage
-) -> None:
+async def repeat(step: Callable[[], Awaitable[None]], pause: Callable[[], Awaitable[None]], outage: Outage) -> None:
     """Do `step` and `pause` in turn until cancelled, whatever `step` meets."""
     while True:
         try:

@@ -74,9 +74,7 @@ AUTHENTICATION_TIMEOUT = Refusal(
 TOO_MANY_SOCKETS = Refusal(
     "too_many_sockets", "There are too many open sockets. Close some, wait a little and connect again.", 4413
 )
-TOO_FAST = Refusal(
-    "rate_limited", "Messages come too fast. Connect again and send fewer messages a second.", 4429
-)
+TOO_FAST = Refusal("rate_limited", "Messages come too fast. Connect again and send fewer messages a second.", 4429)
 TOO_LONG = Refusal("message_too_big", "A message may have at most 65536 bytes. Send a shorter one.", 1009)
 INTERNAL_ERROR = Refusal(
     "internal_error",
@@ -88,6 +86,4 @@ TOO_SLOW = Refusal(
     "Events come faster than this socket takes them. Connect again, resume and read faster.",
     1013,
 )
-UNAVAILABLE = Refusal(
-    "unavailable", "The service cannot answer now. Connect again in a few seconds and resume.", 1013
-)
+UNAVAILABLE = Refusal("unavailable", "The service cannot answer now. Connect again in a few seconds and resume.", 1013)

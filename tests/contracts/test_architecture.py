@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -101,4 +102,5 @@ def test_environment_is_read_in_one_place() -> None:
 def test_celery_and_cache_carry_json_only() -> None:
     assert settings.CELERY_ACCEPT_CONTENT == ["json"]
     assert settings.CELERY_TASK_SERIALIZER == "json"
-    assert settings.CACHES["default"]["OPTIONS"]["SERIALIZER"] == "django_redis.serializers.json.JSONSerializer"
+    options: Any = settings.CACHES["default"]["OPTIONS"]
+    assert options["SERIALIZER"] == "django_redis.serializers.json.JSONSerializer"

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from celery import current_app
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def drain_broker() -> list[list[int]]:
     """Take all nudges from the real broker; returns their arguments."""
     assert messenger.wait_until_sent(20)
-    taken = []
+    taken: list[list[int]] = []
     with current_app.connection_for_read() as connection, connection.SimpleQueue("personalq") as queue:
         while True:
             try:
@@ -29,7 +30,7 @@ def drain_broker() -> list[list[int]]:
             except queue.Empty:
                 return taken
             message.ack()
-            taken.append(json.loads(message.body)[0])
+            taken.append(json.loads(message.body or "")[0])
 
 
 @pytest.fixture(autouse=True)
@@ -80,10 +81,10 @@ def hanging_broker() -> Iterator[threading.Event]:
 
 
 def _use_broker(url: str) -> None:
-    current_app.conf.broker_url = url
-    current_app.pool.force_close_all()
-    current_app._pool = None
-    current_app.amqp._producer_pool = None
+    app: Any = current_app
+    app.conf.broker_url = url
+    app.pool.force_close_all()
+    app._pool = app.amqp._producer_pool = None
 
 
 def test_submit_and_cancel_do_not_wait_for_a_broker_that_hangs(hanging_broker: threading.Event) -> None:
@@ -95,8 +96,13 @@ def test_submit_and_cancel_do_not_wait_for_a_broker_that_hangs(hanging_broker: t
 
 def test_urgent_hints_go_first_and_equal_ones_once() -> None:
     own = Messenger()
-    gate, sent = threading.Event(), []
-    own.post(Hint(0, lambda: gate.wait(20) and None, ()))
+    gate = threading.Event()
+    sent: list[int] = []
+
+    def hold_up() -> None:
+        assert gate.wait(20)
+
+    own.post(Hint(0, hold_up, ()))
 
     def note(number: int) -> None:
         sent.append(number)
