@@ -44,7 +44,7 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(TOOL) -- $(BIN)/python -m mypy
-	$(TOOL) -- $(BIN)/python manage.py makemigrations --check --dry-run
+	$(TOOL) --servers -- $(BIN)/python manage.py makemigrations --check --dry-run
 	$(TOOL) --production -- $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 format: $(VENV)/.dev

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.test import Client
 
 from personalq.embedded import product
+from personalq.embedded.children import ChildSpec
 from tests.contracts import building, reading
 
 pytestmark = pytest.mark.security
@@ -142,7 +143,7 @@ class TestCompose:
         assert patience > settings.PERSONALQ_SHUTDOWN_SECONDS + 6
 
 
-def arguments_of(spec: product.ChildSpec) -> list[str]:
+def arguments_of(spec: ChildSpec) -> list[str]:
     """What the supervisor starts, after the module's name; ours for Celery only adds a word to the supervisor."""
     command = list(spec.command)
     return command[command.index("-m") + 2 :]

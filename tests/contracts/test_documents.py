@@ -33,7 +33,7 @@ NOT_FOR_OPERATORS = {
 def read_somewhere() -> set[str]:
     embedded = reading.named_in_python(reading.REPOSITORY / "personalq" / "embedded")
     others = reading.named_in_makefile() | reading.named_in_compose()
-    return (reading.asked_by_settings() | embedded | others) - NOT_FOR_OPERATORS
+    return ({*reading.asked_by_settings()} | embedded | others) - NOT_FOR_OPERATORS
 
 
 def documented() -> dict[str, list[str]]:

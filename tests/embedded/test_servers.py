@@ -116,8 +116,8 @@ def test_interrupted_initdb_leaves_nothing_in_the_way(home: Home) -> None:
 
 
 def test_data_of_another_major_version_are_refused_and_kept(home: Home) -> None:
+    Servers(home).stop()
     version = home.layout.postgres_data / "PG_VERSION"
-    version.parent.mkdir(parents=True)
     version.write_text("14\n")
     assert "written by PostgreSQL 14" in Servers(home).stop()
     assert version.read_text() == "14\n"
@@ -145,7 +145,7 @@ def test_path_with_a_space_works_for_every_client(make_home: Callable[[str], Hom
 def test_process_facts_tell_a_process_from_a_zombie() -> None:
     child = subprocess.Popen(["sleep", "60"])
     assert is_alive(child.pid)
-    assert read_command_line(child.pid) == ["sleep", "60"]
+    wait_for(lambda: read_command_line(child.pid) == ["sleep", "60"], "its command line")
     child.kill()
     wait_for(lambda: not is_alive(child.pid), "the child to become a zombie")
     child.wait()

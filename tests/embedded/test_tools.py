@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from personalq.embedded import find_browser, make_venv, tool_env
+from personalq.embedded import find_browser, make_venv
 from personalq.embedded.binaries import find_postgres, find_valkey
 from personalq.embedded.console import read_tail
 from personalq.embedded.errors import EmbeddedError
@@ -15,6 +15,7 @@ from personalq.embedded.layout import REPOSITORY
 from personalq.embedded.private_files import keep_small, open_log
 from personalq.embedded.product import Address
 from personalq.embedded.readiness import announce_ready
+from personalq.embedded.throwaway import use_throwaway_settings
 from tests.embedded.running import clean_environment
 
 SHOW = (
@@ -40,13 +41,29 @@ def test_tools_run_with_random_secrets_and_nobodys_env_file() -> None:
 
 def test_tools_can_run_as_in_production() -> None:
     answer = run_tool("--production", "--", sys.executable, "-c", SHOW)
-    assert answer.stdout.split()[1] == tool_env.PRODUCTION["DATABASE_URL"]
+    assert answer.stdout.split()[1].endswith("@database.invalid/personalq?sslmode=require")
+
+
+def test_settings_of_somebodys_shell_do_not_reach_tests() -> None:
+    shell = {"DEBUG": "true", "PERSONALQ_HTTPS": "x", "PERSONALQ_VAR": "/v", "PATH": "/bin", "SECRET_KEY": "mine"}
+    use_throwaway_settings(shell)
+    assert set(shell) == {"PERSONALQ_VAR", "PATH", "PERSONALQ_ENV_FILE", "SECRET_KEY", "JWT_SIGNING_KEY"}
+    assert shell["SECRET_KEY"] != "mine"
 
 
 def test_missing_tool_is_named() -> None:
     answer = run_tool("--", "no-such-tool")
     assert answer.returncode == 127
-    assert "no-such-tool: No such file" in answer.stderr
+    assert "no-such-tool" in answer.stderr
+
+
+def test_tools_can_have_servers() -> None:
+    connect = (
+        "import psycopg; from personalq.embedded.layout import Layout; layout = Layout.default(); "
+        "connection = psycopg.connect(host=layout.postgres_socket_dir, user='postgres', dbname='personalq'); "
+        "print(*connection.execute('SELECT 42').fetchone())"
+    )
+    assert run_tool("--servers", "--", sys.executable, "-W", "ignore", "-c", connect).stdout == "42\n"
 
 
 def test_missing_browser_is_explained(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

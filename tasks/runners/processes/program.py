@@ -111,7 +111,9 @@ class Program:
             await self._outlast(self._guard)
         for helper in self._helpers:
             helper.cancel()
-        await asyncio.gather(*self._helpers, return_exceptions=True)
+        for result in await asyncio.gather(*self._helpers, return_exceptions=True):
+            if isinstance(result, Exception):
+                logger.error("A helper of a program in %s broke.", self._directory, exc_info=result)
 
     async def _outlast(self, guard_process: asyncio.subprocess.Process) -> None:
         with suppress(TimeoutError):

@@ -10,8 +10,11 @@ import pytest
 from django.db import transaction
 
 from realtime import announcer, pages
+from realtime.answers import Answers
+from realtime.frames import Frame
 from realtime.guard import Guard
 from realtime.hub import Hub
+from realtime.messages import Subscribe
 from realtime.outbox import Outbox
 from realtime.pages import Page
 from realtime.session import Session
@@ -96,6 +99,21 @@ async def test_nudge_during_a_reading_leads_to_another() -> None:
     await hub._catch_up()
     async with asyncio.timeout(0.5):
         await hub._nudged.wait()
+
+
+async def test_answer_waits_until_the_hub_knows_what_was_committed_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hub, listener = Hub(), Listener()
+    said: list[Frame] = []
+    monkeypatch.setattr(listener.outbox, "offer", said.append)
+    monkeypatch.setattr("realtime.answers.threads", FakeThreads(lambda: 5, lambda: None))
+    subscribing = asyncio.create_task(Answers(listener, hub).subscribe(Subscribe(to="all")))
+    await hub._nudged.wait()
+    assert said == []
+    hub._move_to(5)
+    await subscribing
+    assert '"last_event_id":5' in said[0].message["text"]
 
 
 @pytest.mark.security

@@ -183,10 +183,13 @@ async def test_flood_on_stderr_takes_no_memory(program: Program) -> None:
 
 
 @pytest.mark.parametrize("source", ["print('done')", "import os; os.close(0); print('done')"])
-async def test_program_may_leave_the_prompt_unread(program: Program, source: str) -> None:
+async def test_program_may_leave_the_prompt_unread(
+    program: Program, source: str, caplog: pytest.LogCaptureFixture
+) -> None:
     program(source)
     run = await carry_out("x" * 200_000)
     assert (run.text, run.facts) == ("done\n", {"exit_code": 0})
+    assert not caplog.records
 
 
 async def test_long_prompt_and_long_answer_do_not_block_each_other(program: Program) -> None:
