@@ -49,6 +49,7 @@ class Listener(Session):
         self.outbox = Outbox(swallow, limit_bytes=100_000)
         self.subscriptions = Subscriptions(1)
         self.standing = (1, uuid4(), "stamp")
+        self.resume_point = None
 
 
 def event(number: int) -> FeedEvent:
@@ -109,10 +110,11 @@ async def test_answer_waits_until_the_hub_knows_what_was_committed_before(
     monkeypatch.setattr(listener.outbox, "offer", said.append)
     monkeypatch.setattr("realtime.answers.threads", FakeThreads(lambda: 5, lambda: None))
     subscribing = asyncio.create_task(Answers(listener, hub).subscribe(Subscribe(to="all")))
-    await hub._nudged.wait()
-    assert said == []
-    hub._move_to(5)
-    await subscribing
+    async with asyncio.timeout(20):
+        await hub._nudged.wait()
+        assert said == []
+        hub._move_to(5)
+        await subscribing
     assert '"last_event_id":5' in said[0].message["text"]
 
 
