@@ -20,7 +20,7 @@ POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 @admin.register(User)
 class UserAdmin(SafeModelAdmin[User], DjangoUserAdmin[User]):
-    """Accounts. Only superusers hand out powers and touch superusers, lest an operator make himself one."""
+    """Accounts. Only superusers hand out powers and touch operators, lest an operator become another one."""
 
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups", "date_joined")
@@ -127,4 +127,5 @@ def _is_superuser(request: HttpRequest) -> bool:
 
 
 def _may_touch(request: HttpRequest, user: User | None) -> bool:
-    return _is_superuser(request) or user is None or not user.is_superuser
+    # Who can set somebody's password can be that person: operators are touched by superusers only.
+    return _is_superuser(request) or user is None or not (user.is_superuser or user.is_staff)

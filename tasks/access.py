@@ -20,7 +20,10 @@ M = TypeVar("M", bound=Model)
 
 def is_operator_for(user: User, model: type[Model], deed: Deed) -> bool:
     """Whether a user may do this with everybody's objects of a kind."""
-    return user.is_active and user.is_staff and user.has_perm(f"tasks.{deed}_{model._meta.model_name}")
+    if not (user.is_active and user.is_staff):
+        return False
+    # Who may change must be able to see what came of it.
+    return all(user.has_perm(f"tasks.{each}_{model._meta.model_name}") for each in {"view", deed})
 
 
 def is_owner_or_operator(user: User, found: Any, deed: Deed) -> bool:

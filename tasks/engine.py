@@ -23,6 +23,9 @@ from tasks.models import Task
 logger = logging.getLogger(__name__)
 DATABASE_THREADS: Final = 6
 STOP_SECONDS: Final = 6.0
+# The part of a lease after which a worker that could not renew it stops its work.
+FENCE_AFTER: Final = 0.8
+SHORTEST_LOOK_SECONDS: Final = 0.1
 
 
 class Engine:
@@ -137,7 +140,7 @@ class Engine:
             await asyncio.sleep(settings.PERSONALQ_WATCH_SECONDS)
             try:
                 # A database that hangs is as bad as one that is gone.
-                async with asyncio.timeout(settings.PERSONALQ_LEASE_SECONDS / 3):
+                async with asyncio.timeout(min(self._patience(), settings.PERSONALQ_LEASE_SECONDS / 3)):
                     await self._stop_lost()
             except (DatabaseError, InterfaceError, TimeoutError):
                 self._fence_off()
@@ -158,9 +161,14 @@ class Engine:
         for claim in asked - held:
             self._cancel(claim)
 
+    def _patience(self) -> float:
+        """How long a look may take: never beyond the moment at which the work here has to stop."""
+        stop_at = self._renewed_at + settings.PERSONALQ_LEASE_SECONDS * FENCE_AFTER
+        return max(SHORTEST_LOOK_SECONDS, stop_at - time.monotonic())
+
     def _fence_off(self) -> None:
         # Leases we could not renew may be somebody else's by now: what runs here must not go on.
-        if time.monotonic() - self._renewed_at > settings.PERSONALQ_LEASE_SECONDS * 0.9:
+        if time.monotonic() - self._renewed_at > settings.PERSONALQ_LEASE_SECONDS * FENCE_AFTER:
             for claim in set(self._running):
                 self._cancel(claim)
 

@@ -84,10 +84,10 @@ def cancel(*, actor: User | None, task: Task, reason: str = "") -> Task:
 
 @transaction.atomic
 def retry(*, actor: User, task: Task) -> Task:
-    """Give a failed or cancelled task a fresh set of attempts."""
+    """Give a failed or cancelled task a fresh set of attempts; a time before which it must not run still holds."""
     current = _lock_for(task, "retry")
     current.free_attempts = current.attempts
-    _make_ready(current, not_before_at=None)
+    _make_ready(current, not_before_at=current.not_before_at)
     events.record(current, events.RETRIED, actor=actor, reason="asked")
     dispatch.nudge_after_commit(current.queue_id)
     return current
@@ -299,13 +299,13 @@ def _lock_claimed(claim: Claim) -> Task:
 
 def _end_attempt(task: Task, code: str, detail: str, **facts: Any) -> None:
     failure = failures.FAILURES.get(code, failures.FAILURES["internal_error"])
-    task.error_code = failure.code
-    task.error_detail = redact(detail)[:10_000]
     if failure.is_transient and not task.is_exhausted:
         not_before_at = timezone.now() + backoff.delay(task.attempts - task.free_attempts)
         _make_ready(task, not_before_at=not_before_at)
         events.record(task, events.RETRIED, reason=failure.code, **facts)
         return
+    task.error_code = failure.code
+    task.error_detail = redact(detail)[:10_000]
     _finish(task, Status.FAILED)
     events.record(task, events.FAILED, error_code=failure.code, error=failures.sentence_for(failure.code), **facts)
 
@@ -314,6 +314,7 @@ def _make_ready(task: Task, *, not_before_at: datetime | None) -> None:
     task.not_before_at = not_before_at
     task.lease_expires_at = task.finished_at = task.deadline_at = None
     task.result = None
+    task.error_code = task.error_detail = ""
     _save(task, Status.READY)
 
 

@@ -5,14 +5,16 @@ from typing import Final
 from django.core.validators import RegexValidator
 
 NAME_LENGTH: Final = 100
+# What has this form is looked up as an id, so such a name could never be asked for.
+_UUID: Final = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 agent_name = RegexValidator(
-    r"\A\w(?:[\w .:@+-]*[\w.+])?\Z",
-    "Use letters, digits, spaces and . : @ + - _ and begin with a letter or digit.",
+    rf"\A(?!{_UUID}\Z)\w(?:[\w .:@+-]*[\w.+])?\Z",
+    "Use letters, digits, spaces and . : @ + - _ beginning with a letter or digit; an id is no name.",
     code="invalid_name",
 )
 queue_name = RegexValidator(
-    r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z",
-    "Use the letters a to z, digits, dots, hyphens and underscores, and begin with a letter or digit.",
+    rf"\A(?!{_UUID}\Z)[A-Za-z0-9][A-Za-z0-9._-]*\Z",
+    "Use letters a to z, digits, dots, hyphens and underscores, beginning with a letter or digit; an id is no name.",
     code="invalid_name",
 )

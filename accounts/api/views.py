@@ -62,7 +62,9 @@ class RefreshView(RefreshTokenView):
 
 
 class LogoutView(RefreshTokenView):
-    """Sign out."""
+    """Sign out. Without a limit: nobody at the same address may keep another from ending a stolen sign-in."""
+
+    rate_limits: ClassVar = {}
 
     @extend_schema(request=RefreshSerializer, responses=no_content("All tokens of this sign-in have ended."))
     def post(self, request: Request) -> Response:

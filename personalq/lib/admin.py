@@ -28,6 +28,11 @@ class SafeModelAdmin(admin.ModelAdmin[M]):
         except (ValueError, OverflowError, DataError, ProgrammingError) as error:
             raise IncorrectLookupParameters(error) from error
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        # What a link offers as a first value ends up in queries of the form's fields.
+        offered = super().get_changeform_initial_data(request)
+        return {name: value for name, value in offered.items() if NUL not in str(value)}
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[M], search_term: str
     ) -> tuple[QuerySet[M], bool]:

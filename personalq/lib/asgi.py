@@ -66,7 +66,7 @@ class BodyLimit:
             await self.application(_with_true_length(scope, len(body)), _replay(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
-        limit = self._limit_of(scope["path"])
+        limit = self._limit_of(scope["path"]) if _shows_credentials(scope) else self.default_limit
         announced = _announced_length(scope)
         if announced is not None and announced > limit:
             raise PayloadTooLarge(f"Send at most {limit} bytes to this address.")
@@ -84,6 +84,11 @@ class BodyLimit:
             if path == prefix or path.startswith(f"{prefix}/"):
                 return limit
         return self.default_limit
+
+
+def _shows_credentials(scope: Scope) -> bool:
+    # Strangers have nothing large to say: what they send is held in memory before anybody asks who they are.
+    return any(name in {b"authorization", b"cookie"} for name, _ in scope["headers"])
 
 
 def _announced_length(scope: Scope) -> int | None:

@@ -56,6 +56,8 @@ def configuration(level: str = "INFO") -> dict[str, Any]:
             "django": {"handlers": [], "level": level, "propagate": True},
             # Refusals (4xx) have their line in personalq.access already.
             "django.request": {"level": "ERROR"},
+            # A stranger's wrong Host would write a traceback each time; the access line tells of it.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
             # Statements carry values.
             "django.db.backends": {"level": "WARNING"},
             "django.server": {"handlers": [], "level": level, "propagate": True},

@@ -7,6 +7,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.models import User
 from personalq.lib.openapi import conflict, no_content
 from tasks import access, agents
 from tasks.api import documents, references
@@ -26,11 +27,11 @@ _NEW_AGENT = PolymorphicProxySerializer(
 class AgentView(ApiView):
     """What all routes about agents share."""
 
-    def with_queue(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The values with the queue that they name."""
+    def with_queue(self, values: dict[str, Any], owner: User) -> dict[str, Any]:
+        """The values with the queue that they name: among those of the agent's owner, whoever asks."""
         if "queue" not in values:
             return values
-        return {**values, "queue": references.queue_to_use(self.user, values["queue"])}
+        return {**values, "queue": references.queue_to_use(owner, values["queue"])}
 
 
 class AgentList(AgentView):
@@ -58,7 +59,7 @@ class AgentList(AgentView):
         responses={201: documents.AGENT, **conflict("`name_taken`: you have an agent of this name.")},
     )
     def post(self, request: Request) -> Response:
-        values = self.with_queue(read_new_agent(body_of(request)))
+        values = self.with_queue(read_new_agent(body_of(request)), self.user)
         agent = agents.create(actor=self.user, **values)
         return created(agent_row(request)(agent))
 
@@ -93,7 +94,7 @@ class OneAgent(AgentView, ObjectView[Agent]):
     )
     def patch(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
         agent = self.find("change")
-        changes = self.with_queue(read_changes(agent, body_of(request)))
+        changes = self.with_queue(read_changes(agent, body_of(request)), agent.owner)
         return Response(agent_row(request)(agents.change(actor=self.user, agent=agent, **changes)))
 
     @extend_schema(

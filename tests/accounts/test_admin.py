@@ -308,6 +308,14 @@ class TestPowers:
         assert operator.username == "olga"
         assert operator.check_password(PASSWORD)
 
+    @pytest.mark.parametrize("page", ["change/", "password/", "delete/"])
+    def test_cannot_touch_another_operator(self, helper: SecureClient, page: str) -> None:
+        dave = make_user("dave", is_staff=True)
+        form = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "post": "yes", "username": "taken"}
+        assert helper.post(f"{USERS}{dave.pk}/{page}", form).status_code == 403
+        dave.refresh_from_db()
+        assert dave.check_password(PASSWORD)
+
     def test_cannot_sign_a_superuser_out(self, helper: SecureClient, operator: User, alice: User) -> None:
         act(helper, USERS, "sign_out_everywhere", operator.pk, alice.pk)
         epochs = dict(User.objects.values_list("username", "session_epoch"))

@@ -134,7 +134,13 @@ async def test_body_one_byte_over_the_limit_is_refused_unread() -> None:
     ],
 )
 async def test_limit_is_that_of_the_longest_prefix(path: str, size: int, status: int) -> None:
-    exchange = await Exchange(part(b"x" * size), GONE).run(length(size), path=path)
+    exchange = await Exchange(part(b"x" * size), GONE).run(length(size), (b"cookie", b"s=1"), path=path)
+    assert exchange.status == status
+
+
+@pytest.mark.parametrize(("header", "status"), [(b"authorization", 200), (b"cookie", 200), (b"x-other", 413)])
+async def test_strangers_get_the_small_limit_everywhere(header: bytes, status: int) -> None:
+    exchange = await Exchange(part(b"x" * 100), GONE).run(length(100), (header, b"x"), path="/api/v1/tasks")
     assert exchange.status == status
 
 

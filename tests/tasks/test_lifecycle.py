@@ -130,6 +130,7 @@ def test_lost_attempt_is_tried_again_later(agent: Agent) -> None:
     assert recovered.state == Status.READY
     assert recovered.not_before_at is not None
     assert recovered.not_before_at > timezone.now()
+    assert recovered.error_code == ""
 
 
 def test_live_lease_is_left_alone(agent: Agent) -> None:
@@ -156,6 +157,17 @@ def test_retry_gives_a_fresh_set_of_attempts(agent: Agent, owner: User) -> None:
     assert (task.state, task.attempts, task.is_exhausted) == (Status.READY, 1, False)
     assert task.finished_at is None
     assert claim_next(agent.queue).attempts == 2
+
+
+def test_retried_task_tells_of_no_error(agent: Agent, owner: User) -> None:
+    task = lifecycle.retry(actor=owner, task=task_in(Status.FAILED, agent))
+    assert (task.error_code, task.error_detail) == ("", "")
+
+
+def test_retried_task_still_waits_for_its_time(agent: Agent, owner: User) -> None:
+    later = timezone.now() + timedelta(days=1)
+    task = lifecycle.cancel(actor=owner, task=make_task(agent, not_before_at=later))
+    assert lifecycle.retry(actor=owner, task=task).not_before_at == later
 
 
 def test_given_back_attempt_does_not_count(owner: User) -> None:

@@ -162,6 +162,13 @@ def test_wrong_configuration_of_an_agent_is_refused(client: SecureClient, task: 
 
 
 @pytest.mark.security
+@pytest.mark.parametrize("model", [Agent, Queue])
+def test_hostile_first_values_of_a_form_are_ignored(model: Any, client: SecureClient) -> None:
+    add = reverse(f"admin:tasks_{model._meta.model_name}_add")
+    assert client.get(f"{add}?owner=%00").status_code == 200
+
+
+@pytest.mark.security
 def test_operator_without_permission_sees_nothing(task: Task) -> None:
     client = SecureClient()
     client.force_login(make_user(is_staff=True))
