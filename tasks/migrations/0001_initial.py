@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(max_length=100, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9][A-Za-z0-9._-]*\\Z', 'Use the letters a to z, digits, dots, hyphens and underscores, and begin with a letter or digit.', code='invalid_name')])),
+                ('name', models.CharField(max_length=100, validators=[django.core.validators.RegexValidator('\\A(?![0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\Z)[A-Za-z0-9][A-Za-z0-9._-]*\\Z', 'Use letters a to z, digits, dots, hyphens and underscores, beginning with a letter or digit; an id is no name.', code='invalid_name')])),
                 ('concurrency_limit', models.PositiveIntegerField(db_default=10, default=10, help_text='How many tasks of this queue may run at once.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10000)])),
                 ('is_paused', models.BooleanField(db_default=False, default=False)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(max_length=100, validators=[django.core.validators.RegexValidator('\\A\\w(?:[\\w .:@+-]*[\\w.+])?\\Z', 'Use letters, digits, spaces and . : @ + - _ and begin with a letter or digit.', code='invalid_name')])),
+                ('name', models.CharField(max_length=100, validators=[django.core.validators.RegexValidator('\\A(?![0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\Z)\\w(?:[\\w .:@+-]*[\\w.+])?\\Z', 'Use letters, digits, spaces and . : @ + - _ beginning with a letter or digit; an id is no name.', code='invalid_name')])),
                 ('description', models.CharField(blank=True, max_length=500)),
                 ('kind', models.CharField(help_text='Which runner carries its tasks out.', max_length=16)),
                 ('config', models.JSONField(blank=True, default=dict, help_text="The kind's own fields.")),
