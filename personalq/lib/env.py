@@ -132,7 +132,8 @@ def _argv(name: str, command: str, value: object) -> list[str]:
         argv = []
     if not argv or not _COMMAND_NAME.fullmatch(command):
         raise ImproperlyConfigured(
-            f"{name} must map names (letters, digits, dashes, underscores) to a path or a list of words."
+            f'{name} must look like {{"count": ["/usr/bin/wc", "-w"]}}: names of letters, digits, dashes and '
+            "underscores, each with an absolute path or a list of words that begins with one."
         )
     if not Path(argv[0]).is_absolute():
         raise ImproperlyConfigured(f"{name}: the program of {command!r} must be an absolute path.")

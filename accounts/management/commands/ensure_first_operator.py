@@ -1,8 +1,10 @@
 """Lets the person who installed the product in: once, with a password that nobody chose."""
 
 import secrets
+import sys
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
@@ -29,7 +31,8 @@ class Command(BaseCommand):
         if existing is None:
             return create_first_operator()
         name = existing.get_username()
-        return f"Sign in as {name}. Forgot the password? Set a new one: python manage.py changepassword {name}"
+        manage = f"{sys.executable} {settings.BASE_DIR / 'manage.py'}"
+        return f"Sign in as {name}. Forgot the password? Set a new one: {manage} changepassword {name}"
 
 
 def create_first_operator() -> str:
