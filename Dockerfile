@@ -40,6 +40,4 @@ STOPSIGNAL SIGTERM
 # For the web process. compose.yaml gives the worker its own check and switches this one off for the others.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
-CMD ["python", "-m", "uvicorn", "personalq.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
-     "--ws", "websockets-sansio", "--ws-max-size", "65536", "--ws-per-message-deflate", "false", \
-     "--no-access-log", "--no-server-header", "--no-proxy-headers", "--timeout-graceful-shutdown", "3"]
+CMD ["python", "-m", "personalq.serving", "--host", "0.0.0.0", "--port", "8000"]

@@ -198,7 +198,7 @@ def cpu_seconds(pid: int) -> float:
 @contextmanager
 def started(command: list[str], port: int) -> Iterator[int]:
     """A server of the comparison; gives its process id as soon as it listens."""
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": "bench"}, stderr=subprocess.DEVNULL)
     try:
         while not listens(port):
             if process.poll() is not None:
@@ -243,9 +243,8 @@ def pid_of_web(layout: Layout) -> int:
 
 def start_group(stack: ExitStack) -> Group:
     port = free_port()
-    command = [*web(Address("127.0.0.1", port), {}).command]
-    command[command.index("personalq.asgi:application")] = "fanout_peers:group_application"
-    return Group(port, stack.enter_context(started([*command, "--app-dir", "bench"], port)))
+    command = [*web(Address("127.0.0.1", port), {}).command, "fanout_peers:group_application"]
+    return Group(port, stack.enter_context(started(command, port)))
 
 
 def start_plain(stack: ExitStack) -> Plain:

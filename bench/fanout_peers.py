@@ -1,6 +1,6 @@
 """What the hub is measured against: a bare Channels group, and a plain asyncio server.
 
-uvicorn --app-dir bench fanout_peers:group_application …    every socket joins one group of the channel layer
+python -m personalq.serving fanout_peers:group_application every socket joins one group of the channel layer
 python bench/fanout_peers.py PORT                           what one client sends goes to all that subscribed
 """
 

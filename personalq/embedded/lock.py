@@ -10,6 +10,7 @@ from pathlib import Path
 from personalq.embedded.errors import AlreadyRunning
 from personalq.embedded.private_files import inherit_owner
 from personalq.embedded.processes import is_alive
+from personalq.embedded.waiting import POLL_SECONDS, Pause
 
 STOPPING = "stopping"
 # A supervisor whose `make` was killed needs a moment to notice before it says that it stops.
@@ -33,7 +34,7 @@ class InstanceLock:
     def descriptor(self) -> int:
         return self._descriptor
 
-    def acquire(self) -> None:
+    def acquire(self, pause: Pause = time.sleep) -> None:
         """Take the lock, waiting only for an instance that is already on its way out.
 
         Raises: AlreadyRunning, naming the process that holds it.
@@ -43,7 +44,7 @@ class InstanceLock:
             limit = CLEANUP_SECONDS if self._holder_is_leaving() else NOTICE_SECONDS
             if time.monotonic() - began > limit:
                 self._refuse()
-            time.sleep(0.05)
+            pause(POLL_SECONDS)
         self._write(str(os.getpid()))
 
     def announce_stop(self) -> None:

@@ -11,8 +11,6 @@ from personalq.embedded.children import ChildSpec
 from personalq.embedded.layout import REPOSITORY
 
 CELERY = (sys.executable, "-m", "personalq.embedded.celery_child", "-q", "-A", "personalq")
-# The longest message that a socket takes; uvicorn's own limit is 16 MiB.
-SOCKET_MESSAGE_BYTES = "65536"
 WORKER_STOP_SECONDS = 15.0
 
 
@@ -46,15 +44,8 @@ def manage(name: str, environment: Mapping[str, str], *arguments: str) -> ChildS
 
 def web(address: Address, environment: Mapping[str, str]) -> ChildSpec:
     command = (
-        *(sys.executable, "-m", "uvicorn", "personalq.asgi:application"),
+        *(sys.executable, "-m", "personalq.serving"),
         *("--host", address.host, "--port", str(address.port)),
-        *("--ws", "websockets-sansio", "--ws-max-size", SOCKET_MESSAGE_BYTES),
-        # Browsers ask for it; on events of a few hundred bytes it costs more than all else that a frame needs.
-        *("--ws-per-message-deflate", "false"),
-        # Its access log would repeat ours, and a forwarded address counts only from a known proxy.
-        *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
-        # Open event sockets must not delay the stop.
-        *("--timeout-graceful-shutdown", "3"),
     )
     return ChildSpec(name="web", command=command, environment=environment, directory=REPOSITORY)
 

@@ -58,6 +58,8 @@ class Reaper:
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", SCRIPT],
             stdin=subprocess.PIPE,
+            # Unbuffered: what a dead reaper did not read must not come up again when the pipe is closed.
+            bufsize=0,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=tuple(held_descriptors),
@@ -86,7 +88,6 @@ class Reaper:
         assert self._process.stdin is not None  # noqa: S101 - opened as a pipe above
         try:
             self._process.stdin.write(line.encode() + b"\n")
-            self._process.stdin.flush()
         except BrokenPipeError:
             # Somebody killed it. The next start finds leftovers by their record.
             return

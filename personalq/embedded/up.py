@@ -47,7 +47,7 @@ def _run(arguments: Sequence[str], signals: StopSignals) -> int:
     layout = Layout.from_environment(known)
     make_directories(layout)
     lock = InstanceLock(layout.lock_file)
-    lock.acquire()
+    lock.acquire(signals.pause)
     # An old web process would still hold the port.
     stop_leftovers(layout, signals.pause)
     check_port(address)

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from personalq.embedded import lock as lock_module
-from personalq.embedded.errors import AlreadyRunning
+from personalq.embedded.errors import AlreadyRunning, StopRequested
 from personalq.embedded.lock import InstanceLock
+from personalq.embedded.processes import is_alive
 from personalq.embedded.reaper import Reaper
+from personalq.embedded.waiting import StopSignals
 from tests.embedded.running import wait_for
 
 
@@ -50,6 +53,26 @@ def test_reaper_keeps_the_lock_until_it_is_done(path: Path) -> None:
     reaper.release()
     assert next_lock.try_once()
     next_lock.release()
+
+
+def test_wish_to_stop_ends_the_wait_for_the_lock(path: Path) -> None:
+    first = InstanceLock(path)
+    first.acquire()
+    signals = StopSignals()
+    signals.ask("test")
+    second = InstanceLock(path)
+    with pytest.raises(StopRequested):
+        second.acquire(signals.pause)
+    first.release()
+    second.release()
+
+
+def test_killed_reaper_does_not_hinder_an_orderly_stop() -> None:
+    reaper = Reaper()
+    os.kill(reaper.pid, signal.SIGKILL)
+    wait_for(lambda: not is_alive(reaper.pid), "the reaper to die")
+    reaper.watch(1, "TERM")
+    reaper.release()
 
 
 def test_reaper_ends_what_it_watches_when_its_owner_dies() -> None:

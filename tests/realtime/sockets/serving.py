@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -26,9 +26,11 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 
 class WebProcess:
-    """One uvicorn with the product in it, on plain HTTP and a free port; `settings` are for its environment."""
+    """One web server with the product in it, on plain HTTP and a free port; `settings` are for its environment."""
 
-    def __init__(self, directory: Path, port: int | None = None, **settings: str) -> None:
+    def __init__(
+        self, directory: Path, port: int | None = None, arguments: Sequence[str] = (), **settings: str
+    ) -> None:
         self.port = port or find_free_port()
         self._log = directory / f"web-{self.port}.log"
         environment = {
@@ -40,7 +42,7 @@ class WebProcess:
         }
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *web(Address("127.0.0.1", self.port), {}).command[1:]],
+                [sys.executable, *web(Address("127.0.0.1", self.port), {}).command[1:], *arguments],
                 cwd=REPOSITORY,
                 env=environment,
                 stdout=log,
@@ -51,6 +53,13 @@ class WebProcess:
     @property
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/ws/"
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the process holds in memory now."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) * 1024
 
     @property
     def log(self) -> str:

@@ -1,0 +1,193 @@
+"""HTTP connections that nobody can hold open, or fill, without asking for anything."""
+
+import asyncio
+from typing import Any, ClassVar
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from personalq.serving.limits import Limits
+from personalq.serving.transports import EndingTransport
+
+HEAD_TOO_LARGE = (431, "The head of the request is too large. Send fewer or shorter header fields.")
+TOO_MANY_CONNECTIONS = (503, "The server has no connection to spare. Try again in a few seconds.")
+
+
+class RefusedHeadError(Exception):
+    """Stops the parser in the middle of what it was given."""
+
+
+class Crowd:
+    """The HTTP connections of a process, and those of them that have yet to say what they want."""
+
+    def __init__(self) -> None:
+        self._open: set[BoundedRequests] = set()
+        self._waiting: dict[BoundedRequests, None] = {}
+
+    def admit(self, newcomer: "BoundedRequests", most: int) -> bool:
+        """Take a connection in, if need be in place of the one that has said nothing for longest."""
+        if len(self._open) >= most and self._waiting:
+            self._drop(next(iter(self._waiting)))
+        if len(self._open) >= most:
+            return False
+        self._open.add(newcomer)
+        return True
+
+    def wait(self, connection: "BoundedRequests") -> None:
+        self._waiting[connection] = None
+
+    def stop_waiting(self, connection: "BoundedRequests") -> None:
+        self._waiting.pop(connection, None)
+
+    def leave(self, connection: "BoundedRequests") -> None:
+        self._open.discard(connection)
+        self.stop_waiting(connection)
+
+    def _drop(self, connection: "BoundedRequests") -> None:
+        self.leave(connection)
+        connection.transport.abort()
+
+
+class BoundedRequests(HttpToolsProtocol):
+    """uvicorn's HTTP protocol within `limits`."""
+
+    limits: ClassVar[Limits] = Limits()
+    crowd: ClassVar[Crowd] = Crowd()
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._line: EndingTransport | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
+        self._refusal: tuple[int, str] | None = None
+        self._is_upgraded = False
+        self._head_bytes = 0
+        # What the parser has taken in since it last told of something: it keeps a field until the field is whole.
+        self._untold_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._line = EndingTransport(transport, self.loop, linger_seconds=self.limits.http_stall_seconds)
+        super().connection_made(self._line)
+        if self.crowd.admit(self, self.limits.http_connections):
+            self._expect_head()
+        else:
+            self._refuse(*TOO_MANY_CONNECTIONS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._let_go()
+        super().connection_lost(exc)
+        if self._line is not None:
+            self._line.note_loss()
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        self._untold_bytes += len(data)
+        super().data_received(data)
+        if self._is_upgraded or self.transport.is_closing():
+            return
+        if self._head_bytes + self._untold_bytes > self.limits.head_bytes:
+            self._refuse(*HEAD_TOO_LARGE)
+        elif not self._is_answering():
+            self._expect_head()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._let_go()
+        self._is_upgraded = True
+        if self._is_answering():
+            # The answer to an earlier request would end up among the frames.
+            self.transport.abort()
+        else:
+            super().handle_websocket_upgrade()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall = self.loop.call_later(self.limits.http_stall_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_stall()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._refusal is None:
+            super().send_400_response(msg)
+        else:
+            self._refuse(*self._refusal)
+
+    # What the parser tells of.
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._count(len(name) + len(value) + len(": \r\n"))
+
+    def on_headers_complete(self) -> None:
+        self._untold_bytes = self._head_bytes = 0
+        self._stop_deadline()
+        if len(self.pipeline) >= self.limits.pipelined_requests:
+            self.transport.abort()
+            raise RefusedHeadError
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._untold_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._untold_bytes = 0
+        super().on_message_complete()
+
+    def _count(self, size: int) -> None:
+        self._untold_bytes = 0
+        self._head_bytes += size
+        if self._head_bytes > self.limits.head_bytes or len(self.headers) > self.limits.head_fields:
+            self._refusal = HEAD_TOO_LARGE
+            raise RefusedHeadError
+
+    def _is_answering(self) -> bool:
+        # Before the first request there is no cycle, whatever its type says.
+        return bool(self.cycle) and not self.cycle.response_complete
+
+    def _expect_head(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.limits.head_seconds, self.transport.close)
+            self.crowd.wait(self)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+            self.crowd.stop_waiting(self)
+
+    def _stop_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _let_go(self) -> None:
+        self._stop_deadline()
+        self._stop_stall()
+        self.crowd.leave(self)
+
+    def _refuse(self, status: int, reason: str) -> None:
+        if self._is_answering() or self.transport.is_closing():
+            self.transport.abort()
+            return
+        body = reason.encode()
+        head = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.close()
