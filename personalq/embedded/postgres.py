@@ -28,6 +28,8 @@ SHARED_MEMORY_SECONDS = 10.0
 # The server's own word in postmaster.pid; asking it would cost a connection.
 STATUS_LINE = 7
 BUILTIN_LOCALE_SINCE = 17
+CONNECTIONS = 100
+CONNECTIONS_OF_PARALLEL_TESTS = 400
 FAST_AND_FORGETFUL = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 
@@ -52,6 +54,7 @@ class Postgres:
         self._sockets = placement.sockets
         self._major = read_postgres_major(placement.binaries)
         self._durable = durable
+        self._connections = CONNECTIONS if durable else CONNECTIONS_OF_PARALLEL_TESTS
         self._pause = pause
 
     def prepare(self) -> None:
@@ -68,7 +71,7 @@ class Postgres:
             *(str(self._binaries / "postgres"), "-D", str(self._data)),
             *("-c", "listen_addresses=", "-c", f"unix_socket_directories={self._sockets}"),
             *("-c", "unix_socket_permissions=0700", "-c", f"port={self._layout.database_port}"),
-            *("-c", "max_connections=100", "-c", "shared_buffers=32MB"),
+            *("-c", f"max_connections={self._connections}", "-c", "shared_buffers=32MB"),
             # A statement or a row quoted in the log may hold somebody's prompt.
             *("-c", "log_min_error_statement=panic", "-c", "log_error_verbosity=terse"),
             *(() if self._durable else FAST_AND_FORGETFUL),

@@ -56,7 +56,7 @@ class TestNewAgent:
         [
             ("name", "", "This field is required."),
             ("name", "   ", "Write something"),
-            ("name", " scribe", "begin with a letter or digit"),
+            ("name", " scribe", "beginning with a letter or digit"),
             ("name", "a<b>", "Use letters, digits"),
             ("name", "two\nlines", "Use one line"),
             ("name", "x" * 101, "at most 100 characters"),

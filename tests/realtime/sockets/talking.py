@@ -3,7 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from typing import Any, Self
 
@@ -52,8 +52,10 @@ class Client:
     def say(self, action: str, **members: Any) -> None:
         self.send(json.dumps({"action": action, **members}))
 
-    def send(self, frame: str | bytes) -> None:
-        self.connection.send(frame)
+    def send(self, frame: str | bytes | list[str]) -> None:
+        # The server may close the socket in the middle of it; how it did is heard afterwards.
+        with suppress(ConnectionClosed):
+            self.connection.send(frame)
 
     def hear(self, timeout: float = PATIENCE_SECONDS) -> Frame:
         """The next frame."""

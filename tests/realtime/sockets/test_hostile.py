@@ -132,7 +132,7 @@ def test_server_unpacks_nothing(connect: Connect, token: str) -> None:
 
 def test_long_message_in_pieces_closes_with_1009(connect: Connect, token: str) -> None:
     client = enter(connect, token)
-    client.connection.send(["a" * 40_000, "a" * 40_000])
+    client.send(["a" * 40_000, "a" * 40_000])
     assert client.end()[0] == 1009
 
 
