@@ -45,6 +45,8 @@ def test_keyboard_leads_from_sign_in_to_a_cancelled_task(open_context: OpenConte
     page.keyboard.type(product.password)
     page.keyboard.press("Enter")
     expect(page).to_have_title("New task · Personal-Q")
+    # Control+Enter is the script's; keys pressed before it is there are lost.
+    page.wait_for_load_state("load")
     tab_to(page, "Skip to the content")
     page.keyboard.press("Enter")
     tab_to(page, "Agent", most=1)
@@ -52,7 +54,7 @@ def test_keyboard_leads_from_sign_in_to_a_cancelled_task(open_context: OpenConte
     tab_to(page, "Prompt")
     page.keyboard.type(" ".join(["patience"] * 50))
     page.keyboard.press("Control+Enter")
-    page.wait_for_url("**/tasks/*-*")
+    page.wait_for_url("**/tasks/*-*", wait_until="commit")
     expect(page.locator("#task-status")).to_contain_text("running")
     tab_to(page, "Cancel")
     page.keyboard.press("Enter")
