@@ -45,7 +45,8 @@ export class LiveFeed {
     this.#connect();
     addEventListener("online", () => this.#retryAtOnce());
     addEventListener("pageshow", (event) => event.persisted && this.#retryAtOnce());
-    addEventListener("pagehide", () => this.#socket?.close(1000));
+    // One that is still connecting goes with its page; closing it by hand would be logged as a failure.
+    addEventListener("pagehide", () => this.#isOpen && this.#socket.close(1000));
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#retryAtOnce());
   }
 
@@ -125,7 +126,11 @@ export class LiveFeed {
   }
 
   #send(message) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+    if (this.#isOpen) this.#socket.send(JSON.stringify(message));
+  }
+
+  get #isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
   }
 
   #closed(code) {
