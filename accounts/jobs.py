@@ -4,12 +4,13 @@ from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from accounts.models import TokenFamily
+from accounts.models import IdempotencyKey, TokenFamily
 
 
 @shared_task(name="accounts.jobs.prune")
 def prune() -> None:
-    """Forget sessions and sign-ins that have run out."""
+    """Forget sessions, sign-ins and idempotency keys that have run out."""
     now = timezone.now()
     Session.objects.filter(expire_date__lt=now).delete()
     TokenFamily.objects.filter(expires_at__lt=now).delete()
+    IdempotencyKey.objects.expired().delete()

@@ -5,6 +5,7 @@ Somebody else's object by its id is refused as `not_yours`; objects asked for by
 so a name of somebody else's is simply not found.
 """
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
@@ -12,10 +13,11 @@ from django.db.models import Model, Q, QuerySet
 
 from accounts.models import User
 from personalq.lib.errors import NotFound, NotYours, PermissionDenied
-from tasks.models import Agent, Queue, Task
+from tasks.models import Agent, BulkAction, Queue, Task
 
 Deed = Literal["view", "change"]
 M = TypeVar("M", bound=Model)
+R = TypeVar("R", Agent, Queue)
 
 
 def is_operator_for(user: User, model: type[Model], deed: Deed) -> bool:
@@ -27,7 +29,7 @@ def is_operator_for(user: User, model: type[Model], deed: Deed) -> bool:
 
 
 def is_owner_or_operator(user: User, found: Any, deed: Deed) -> bool:
-    """Whether a user may do this with one task, agent or queue."""
+    """Whether a user may do this with one task, agent, queue or bulk action."""
     return bool(found.owner_id == user.pk) or is_operator_for(user, type(found), deed)
 
 
@@ -44,9 +46,13 @@ def queues_of(user: User) -> QuerySet[Queue]:
     return Queue.objects.filter(Q(owner=user) | Q(owner__isnull=True))
 
 
-def everybodys_tasks(user: User) -> QuerySet[Task]:
+def bulk_actions_of(user: User) -> QuerySet[BulkAction]:
+    return BulkAction.objects.without_tasks().filter(owner=user)
+
+
+def everybodys_tasks(user: User, deed: Deed = "view") -> QuerySet[Task]:
     """For operators only; raises PermissionDenied."""
-    _require_operator(user, Task)
+    _require_operator(user, Task, deed)
     return Task.objects.all()
 
 
@@ -60,6 +66,12 @@ def everybodys_queues(user: User) -> QuerySet[Queue]:
     """For operators only; raises PermissionDenied."""
     _require_operator(user, Queue)
     return Queue.objects.all()
+
+
+def everybodys_bulk_actions(user: User) -> QuerySet[BulkAction]:
+    """For operators only; raises PermissionDenied."""
+    _require_operator(user, BulkAction)
+    return BulkAction.objects.without_tasks()
 
 
 def task_for(user: User, uuid: UUID, deed: Deed = "view") -> Task:
@@ -78,6 +90,11 @@ def queue_for(user: User, uuid: UUID, deed: Deed = "view") -> Queue:
     if not (deed == "view" and queue.is_shared):
         _check_owner(user, queue, deed)
     return queue
+
+
+def bulk_action_for(user: User, uuid: UUID, deed: Deed = "view") -> BulkAction:
+    """The bulk action of this id. Raises NotFound, or NotYours when it belongs to somebody else."""
+    return _one(user, BulkAction.objects.without_tasks().select_related("owner", "queue"), uuid, deed)
 
 
 def agent_named(user: User, name: str) -> Agent:
@@ -102,6 +119,40 @@ def queue_named(user: User, name: str) -> Queue:
     return _named(queues_of(user).order_by("owner_id"), name, "queue")
 
 
+def agents_named(user: User, names: Collection[str]) -> dict[str, Agent]:
+    """Those of the user's own agents that the names and ids mean, in one query. Raises NotYours for a foreign uuid."""
+    uuids = _uuids_in(names)
+    wanted = Q(uuid__in=uuids.values()) | Q(owner=user, name__in=set(names) - set(uuids))
+    agents = list(Agent.objects.existing().filter(wanted))
+    if any(agent.owner_id != user.pk for agent in agents):
+        raise NotYours
+    return _by_name(names, uuids, agents)
+
+
+def queues_named(user: User, names: Collection[str]) -> dict[str, Queue]:
+    """The queues for the user's tasks that the names and ids mean, as `queue_named` has it, in one query."""
+    uuids = _uuids_in(names)
+    mine_or_shared = Q(owner=user) | Q(owner__isnull=True)
+    wanted = Q(uuid__in=uuids.values()) | (mine_or_shared & Q(name__in=set(names) - set(uuids)))
+    # Own ones last: they replace shared ones of the same name.
+    queues = sorted(Queue.objects.filter(wanted), key=lambda queue: not queue.is_shared)
+    if any(not queue.is_shared and queue.owner_id != user.pk for queue in queues):
+        raise NotYours
+    return _by_name(names, uuids, queues)
+
+
+def _uuids_in(names: Collection[str]) -> dict[str, UUID]:
+    """Those names that are ids."""
+    return {name: uuid for name in names if (uuid := _as_uuid(name)) is not None}
+
+
+def _by_name(names: Collection[str], uuids: Mapping[str, UUID], found: Sequence[R]) -> dict[str, R]:
+    by_uuid = {each.uuid: each for each in found}
+    by_name = {each.name: each for each in found}
+    meant = {name: by_uuid.get(uuids[name]) if name in uuids else by_name.get(name) for name in names}
+    return {name: each for name, each in meant.items() if each is not None}
+
+
 def _one(user: User, rows: QuerySet[M], uuid: UUID, deed: Deed) -> M:
     found = _found(rows, uuid)
     _check_owner(user, found, deed)
@@ -115,8 +166,8 @@ def _found(rows: QuerySet[M], uuid: UUID) -> M:
     return found
 
 
-def _require_operator(user: User, model: type[Model]) -> None:
-    if not is_operator_for(user, model, "view"):
+def _require_operator(user: User, model: type[Model], deed: Deed = "view") -> None:
+    if not is_operator_for(user, model, deed):
         raise PermissionDenied("Only operators may ask for what belongs to others. Ask for your own.")
 
 

@@ -1,4 +1,4 @@
-"""Making, changing and deleting agents, for API, pages, commands and admin alike.
+"""Making, changing, pausing and deleting agents, for API, pages, commands and admin alike.
 
 Callers find the objects through `tasks.access` first; the rules about values hold whoever calls.
 """
@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from accounts.models import User
 from personalq.lib.errors import Conflict, InvalidInput, NotFound
+from tasks import dispatch, locks
 from tasks.constraints import NameTaken, conflicts
 from tasks.models import Agent, Queue
 from tasks.runners import KINDS, RUNNERS
-from tasks.states import UNFINISHED
+from tasks.states import UNFINISHED, Status
 
 _logger = logging.getLogger(__name__)
 _QUEUE_GONE: Final = "The queue was deleted at this moment. Choose another queue."
@@ -38,6 +39,10 @@ class AgentFields(TypedDict, total=False):
     timeout_seconds: int
     output_limit_bytes: int
     max_attempts: int
+    retry_base_seconds: int
+    retry_cap_seconds: int
+    idle_timeout_seconds: int | None
+    waiting_timeout_seconds: int | None
 
 
 class AgentChanges(AgentFields, total=False):
@@ -77,12 +82,30 @@ def change(*, actor: User, agent: Agent, **changes: Unpack[AgentChanges]) -> Age
     if "config" in changes:
         changes["config"] = checked_config(agent.kind, changes["config"])
     with conflicts(taken=_name_taken(), gone=Conflict(_QUEUE_GONE)), transaction.atomic():
+        # Whoever claims at this moment goes first: after this nothing starts beyond the new limits.
+        locks.hold_claims()
         current = _lock(agent)
         for name, value in changes.items():
             setattr(current, name, value)
         _save(current)
+        dispatch.nudge_after_commit(current.queue_id)
     _log("changed", current, actor)
     return current
+
+
+def pause(*, actor: User, agent: Agent) -> Agent:
+    """Start no more tasks of the agent; those that run go on. Repeating it changes nothing."""
+    return _set_waiting(agent, actor, "paused", is_paused=True)
+
+
+def resume(*, actor: User, agent: Agent) -> Agent:
+    """Go on with a paused agent. Repeating it changes nothing."""
+    return _set_waiting(agent, actor, "resumed", is_paused=False)
+
+
+def end_hold(*, actor: User, agent: Agent) -> Agent:
+    """Go on before a provider's limit is said to end. Repeating it changes nothing."""
+    return _set_waiting(agent, actor, "let go on", held_until_at=None, held_code="")
 
 
 @transaction.atomic
@@ -106,6 +129,26 @@ def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     form = RUNNERS[kind].config_class(data=dict(config))
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)
+
+
+@transaction.atomic
+def _set_waiting(agent: Agent, actor: User, deed: str, **wanted: Any) -> Agent:
+    locks.hold_claims()
+    current = _lock(agent)
+    if any(getattr(current, name) != value for name, value in wanted.items()):
+        for name, value in wanted.items():
+            setattr(current, name, value)
+        current.save(update_fields=[*wanted, "updated_at"])
+        _log(deed, current, actor)
+    for queue_id in _queues_of(current):
+        dispatch.nudge_after_commit(queue_id)
+    return current
+
+
+def _queues_of(agent: Agent) -> list[int]:
+    """Where tasks of the agent wait."""
+    waiting = agent.tasks.filter(status=Status.READY, queue__isnull=False).order_by()
+    return list(waiting.values_list("queue_id", flat=True).distinct())
 
 
 def _lock(agent: Agent, *, no_key: bool = True) -> Agent:

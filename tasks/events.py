@@ -1,5 +1,6 @@
 """Writing history: one event for each change, in the change's own transaction."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from accounts.models import User
@@ -18,18 +19,33 @@ RELEASED: Final = "task_released"
 ARCHIVED: Final = "task_archived"
 RESTORED: Final = "task_restored"
 EDITED: Final = "task_edited"
+MOVED: Final = "task_moved"
+HELD: Final = "task_held"
 ADOPTED: Final = "task_changed_outside"
 
 KINDS: Final = (
     CREATED, STARTED, OUTPUT, COMPLETED, FAILED, CANCELLED, RETRIED,
-    BACKLOGGED, RELEASED, ARCHIVED, RESTORED, EDITED, ADOPTED,
+    BACKLOGGED, RELEASED, ARCHIVED, RESTORED, EDITED, MOVED, HELD, ADOPTED,
 )  # fmt: skip
 
 
 def record(task: Task, kind: str, *, actor: User | None = None, **data: Any) -> TaskEvent:
     """Write one event of a task; the caller holds the task's row lock and an open transaction."""
-    if actor is not None:
-        data["by"] = actor.get_username()
-    event = TaskEvent.objects.create(task=task, owner_id=task.owner_id, attempt=task.attempts, kind=kind, data=data)
+    event = _event(task, kind, actor, data)
+    event.save(force_insert=True)
     signals.task_event_recorded.send(sender=TaskEvent, event=event)
     return event
+
+
+def record_each(
+    tasks: Sequence[Task], kind: str, *, actor: User | None = None, data_of: Callable[[Task], dict[str, Any]]
+) -> None:
+    """Write one event of the same kind for each task, in their order; otherwise as `record`."""
+    written = TaskEvent.objects.bulk_create([_event(task, kind, actor, data_of(task)) for task in tasks])
+    for event in written:
+        signals.task_event_recorded.send(sender=TaskEvent, event=event)
+
+
+def _event(task: Task, kind: str, actor: User | None, data: dict[str, Any]) -> TaskEvent:
+    by = {} if actor is None else {"by": actor.get_username()}
+    return TaskEvent(task=task, owner_id=task.owner_id, attempt=task.attempts, kind=kind, data={**data, **by})

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import aclosing, suppress
-from typing import Any
+from typing import Final, TypeVar
 
 from tasks import lifecycle
 from tasks.claims import Claim, ClaimLost, Usage
@@ -14,7 +14,8 @@ from tasks.models import Agent, Task
 from tasks.output import Output
 from tasks.runners import Outcome, Request, RunFailed, checked_config, runner_for
 
-logger = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 async def carry_out(task: Task, database: DatabaseThreads) -> None:
@@ -27,13 +28,13 @@ async def carry_out(task: Task, database: DatabaseThreads) -> None:
         try:
             await _run_and_complete(task, claim, database)
         except RunFailed as failure:
-            await _fail(database, claim, failure.code, failure.detail, failure.facts)
+            await _fail(database, claim, failure)
         except ClaimLost:
             raise
         except Exception:
             # The boundary of the process: whatever a runner does wrong ends its own task and nothing else.
             logger.exception("Attempt %s of task %s broke.", claim.attempt, task.uuid)
-            await _fail(database, claim, "internal_error", traceback.format_exc(), {})
+            await _fail(database, claim, RunFailed("internal_error", traceback.format_exc()))
 
 
 async def _run_and_complete(task: Task, claim: Claim, database: DatabaseThreads) -> None:
@@ -51,7 +52,10 @@ async def _run_flushing(task: Task, agent: Agent, output: Output) -> Outcome:
     try:
         return await _within_time(_run(task, agent, output), agent.timeout_seconds)
     finally:
-        flusher.cancel()
+        # Cut off in the middle of a write it could not know what was written, so that is for cancelled attempts only.
+        if _is_being_cancelled():
+            flusher.cancel()
+        output.stop_flushing()
         await asyncio.gather(flusher, return_exceptions=True)
         if not _is_being_cancelled():
             await output.flush()
@@ -80,7 +84,7 @@ async def _run(task: Task, agent: Agent, output: Output) -> Outcome:
     )
     outcome = Outcome()
     async with aclosing(runner.run(request)) as pieces:  # type: ignore[type-var]
-        async for piece in pieces:
+        async for piece in _never_silent(pieces, agent.idle_timeout_seconds):
             if isinstance(piece, Outcome):
                 outcome = piece
             else:
@@ -88,8 +92,31 @@ async def _run(task: Task, agent: Agent, output: Output) -> Outcome:
     return outcome
 
 
-async def _fail(database: DatabaseThreads, claim: Claim, code: str, detail: str, facts: dict[str, Any]) -> None:
-    await database.persist(lifecycle.fail, claim=claim, code=code, detail=detail, **facts)
+async def _never_silent(pieces: AsyncIterator[T], seconds: float | None) -> AsyncIterator[T]:
+    """The same pieces; raises RunFailed `went_silent` when the next one takes too long."""
+    while True:
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            if limit.expired():
+                raise RunFailed("went_silent") from None
+            raise
+        yield piece
+
+
+async def _fail(database: DatabaseThreads, claim: Claim, failure: RunFailed) -> None:
+    await database.persist(
+        lifecycle.fail,
+        claim=claim,
+        code=failure.code,
+        detail=failure.detail,
+        retry_at=failure.retry_at,
+        **failure.facts,
+    )
 
 
 def _is_being_cancelled() -> bool:

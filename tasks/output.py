@@ -1,6 +1,7 @@
 """The text of one attempt on its way into the history."""
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from tasks import lifecycle
@@ -24,6 +25,7 @@ class Output:
         self._pending = ""
         self._written = 0
         self._flushing = asyncio.Lock()
+        self._is_over = asyncio.Event()
 
     @property
     def text(self) -> str:
@@ -55,10 +57,15 @@ class Output:
                 self._written += len(piece)
 
     async def keep_flushing(self) -> None:
-        """Flush at a steady pace until cancelled or until the claim is lost."""
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
+        """Flush at a steady pace until told to stop or until the claim is lost."""
+        while not self._is_over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_over.wait(), FLUSH_SECONDS)
             try:
                 await self.flush()
             except ClaimLost:
                 return
+
+    def stop_flushing(self) -> None:
+        """Let `keep_flushing` return once it has written what there is."""
+        self._is_over.set()

@@ -4,20 +4,19 @@ Callers find the objects through `tasks.access` first; the rules about values ho
 """
 
 import logging
-from typing import Final
+from typing import TypedDict, Unpack
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import User
 from personalq.lib.errors import Conflict, NotFound
-from tasks import dispatch
+from tasks import dispatch, locks
 from tasks.constraints import NameTaken, conflicts
 from tasks.models import DEFAULT_QUEUE, Queue
 from tasks.states import UNFINISHED
 
 _logger = logging.getLogger(__name__)
-DEFAULT_CONCURRENCY_LIMIT: Final = 10
 
 
 class QueueInUse(Conflict):
@@ -28,18 +27,20 @@ class QueueInUse(Conflict):
     advice = "Give its agents another queue, cancel or wait for its tasks, then delete it."
 
 
-def create(
-    *,
-    actor: User,
-    name: str,
-    concurrency_limit: int = DEFAULT_CONCURRENCY_LIMIT,
-    is_shared: bool = False,
-) -> Queue:
+class QueueLimits(TypedDict, total=False):
+    """How much a queue lets through."""
+
+    concurrency_limit: int
+    rate_limit: int | None
+    rate_period_seconds: int
+
+
+def create(*, actor: User, name: str, is_shared: bool = False, **limits: Unpack[QueueLimits]) -> Queue:
     """Make a queue of `actor`, or one that everybody shares (for operators: the caller has checked that).
 
     Raises ValidationError naming the field, or NameTaken, also for the name of a shared queue.
     """
-    queue = Queue(owner=None if is_shared else actor, name=name, concurrency_limit=concurrency_limit)
+    queue = Queue(owner=None if is_shared else actor, name=name, **limits)
     if not is_shared and Queue.objects.filter(owner__isnull=True, name=name).exists():
         raise NameTaken("A shared queue has this name.")
     with conflicts(taken=NameTaken("There is a queue of this name already.")), transaction.atomic():
@@ -49,14 +50,13 @@ def create(
 
 
 @transaction.atomic
-def change(*, actor: User, queue: Queue, concurrency_limit: int) -> Queue:
-    """Set how many tasks of the queue may run at once. Those that run go on when there are more."""
-    current = _lock(Queue.objects.select_for_update(no_key=True), queue)
-    is_wider = concurrency_limit > current.concurrency_limit
-    current.concurrency_limit = concurrency_limit
+def change(*, actor: User, queue: Queue, **limits: Unpack[QueueLimits]) -> Queue:
+    """Set how much a queue lets through; what is not given stays. Tasks that run go on when there are more."""
+    current = _lock_limits(queue)
+    for name, value in limits.items():
+        setattr(current, name, value)
     _save(current)
-    if is_wider:
-        dispatch.nudge_after_commit(current.pk)
+    dispatch.nudge_after_commit(current.pk)
     _log("changed", current, actor)
     return current
 
@@ -102,12 +102,18 @@ def _refuse_if_used(queue: Queue) -> None:
 
 
 def _set_paused(queue: Queue, actor: User, *, is_paused: bool) -> Queue:
-    current = _lock(Queue.objects.select_for_update(no_key=True), queue)
+    current = _lock_limits(queue)
     if current.is_paused != is_paused:
         current.is_paused = is_paused
         current.save(update_fields=["is_paused", "updated_at"])
         _log("paused" if is_paused else "resumed", current, actor)
     return current
+
+
+def _lock_limits(queue: Queue) -> Queue:
+    # Whoever claims at this moment goes first: after this nothing starts beyond what is decided now.
+    locks.hold_claims()
+    return _lock(Queue.objects.select_for_update(no_key=True), queue)
 
 
 def _lock(rows: QuerySet[Queue], queue: Queue) -> Queue:

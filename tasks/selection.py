@@ -1,23 +1,208 @@
-"""Which task a claim takes: the next of its queue whose agent may run one more."""
+"""Which tasks a claim takes, within every limit. The caller holds the claims' lock (`tasks.locks.hold_claims`).
 
-from tasks.models import Agent, Queue, Task
+The cost does not grow with the number of tasks: ready tasks stand in lanes, one for each owner and agent, and only
+the head of a lane that may run is read.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from django.conf import settings
+from django.db import connection
+
+from tasks.fair_share import Candidate, Lane, choose
+from tasks.models import Queue, SystemSetting, Task
+from tasks.models.system_setting import STOP_SWITCH
+
+Room = tuple[Literal["owner", "agent"], int]
+"""A limit that tasks of several queues share."""
 
 
-def next_task(queue: Queue) -> Task | None:
-    """Lock and return the next ready task of a queue whose row the caller holds; None when there is none to take."""
-    if queue.is_paused or queue.tasks.running().count() >= queue.concurrency_limit:
-        return None
-    candidates = Task.objects.waiting().filter(queue=queue).select_related("agent")
-    candidates = candidates.select_for_update(no_key=True, skip_locked=True, of=("self",))
-    busy: set[int] = set()
-    while task := candidates.exclude(agent_id__in=busy).first():
-        if task.agent_id is None or _has_room(task.agent_id):
-            return task
-        busy.add(task.agent_id)
-    return None
+def rooms_of(task: Task) -> list[Room]:
+    """The limits under which a task runs, apart from its queue's."""
+    ids: dict[Literal["owner", "agent"], int | None] = {"owner": task.owner_id, "agent": task.agent_id}
+    return [(kind, pk) for kind, pk in ids.items() if pk is not None]
 
 
-def _has_room(agent_id: int) -> bool:
-    # The row lock makes two queues that serve one agent count one after the other.
-    agent = Agent.objects.select_for_update(no_key=True).get(pk=agent_id)
-    return agent.tasks.running().count() < agent.concurrency_limit
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The tasks to start, and what could let others start: a time, or a limit that is used up now."""
+
+    queue: Queue | None = None
+    task_ids: list[int] = field(default_factory=list)
+    look_again_at: datetime | None = None
+    waits_for: frozenset[Room] = frozenset()
+
+
+@dataclass
+class _Running:
+    """How many tasks run now, counted by what limits them."""
+
+    in_queue: Counter[int] = field(default_factory=Counter)
+    of_owner: Counter[int] = field(default_factory=Counter)
+    of_agent: Counter[int] = field(default_factory=Counter)
+    of_owner_in_queue: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+
+def select(*, queue_id: int, limit: int, now: datetime) -> Selection:
+    """Choose at most `limit` tasks of a queue that may start at `now`, the database's time."""
+    queue = Queue.objects.filter(pk=queue_id).first()
+    if queue is None or queue.is_paused or is_stopped():
+        return Selection()
+    running = _count_running()
+    room, look_again_at = _room_of(queue, running, now)
+    room = min(limit, room)
+    if room <= 0:
+        return Selection(look_again_at=look_again_at)
+    lanes = _lanes(queue, running, now)
+    free = [lane for lane in lanes if lane.owner_room > 0 and lane.agent_room > 0]
+    chosen = choose(free, _heads(queue, free, room, now), room) if free else []
+    return Selection(queue=queue, task_ids=chosen, look_again_at=look_again_at, waits_for=_used_up(lanes))
+
+
+def is_stopped() -> bool:
+    """Whether the operators' stop switch is on."""
+    return bool(_stop_switch().get("is_on"))
+
+
+def stops_running() -> bool:
+    """Whether the stop switch is on and also stops what runs."""
+    return is_stopped() and bool(_stop_switch().get("stops_running"))
+
+
+def _stop_switch() -> dict[str, Any]:
+    return SystemSetting.objects.value_of(STOP_SWITCH) or {}
+
+
+def queues_with_ready_tasks() -> list[int]:
+    """Every queue in which a task waits, due or not."""
+    return [queue_id for (queue_id,) in _rows(_QUEUES, {}) if queue_id is not None]
+
+
+_QUEUES = """
+WITH RECURSIVE waiting AS (
+    (SELECT queue_id FROM tasks WHERE status = 0 ORDER BY queue_id LIMIT 1)
+    UNION ALL
+    SELECT following.queue_id FROM waiting CROSS JOIN LATERAL (
+        SELECT queue_id FROM tasks WHERE status = 0 AND queue_id > waiting.queue_id ORDER BY queue_id LIMIT 1
+    ) AS following
+)
+SELECT queue_id FROM waiting
+"""
+
+
+def _room_of(queue: Queue, running: _Running, now: datetime) -> tuple[int, datetime | None]:
+    room = queue.concurrency_limit - running.in_queue[queue.pk]
+    if queue.rate_limit is None:
+        return room, None
+    period = timedelta(seconds=queue.rate_period_seconds)
+    starts = list(queue.starts.filter(at__gt=now - period).order_by("-at").values_list("at", flat=True))
+    left = queue.rate_limit - len(starts)
+    # The oldest start that still counts against the limit makes room when its period is over.
+    look_again_at = starts[queue.rate_limit - 1] + period if left <= 0 else None
+    return min(room, left), look_again_at
+
+
+def _count_running() -> _Running:
+    counted = _Running()
+    for queue_id, owner_id, agent_id, number in _rows(
+        "SELECT queue_id, owner_id, agent_id, count(*) FROM tasks WHERE status = 4 GROUP BY 1, 2, 3", {}
+    ):
+        counted.in_queue[queue_id] += number
+        counted.of_owner[owner_id] += number
+        counted.of_agent[agent_id] += number
+        counted.of_owner_in_queue[owner_id, queue_id] += number
+    return counted
+
+
+# Jumps from one pair of owner and agent to the next by the index, so it reads one row a lane and not one a task.
+_LANES = """
+WITH RECURSIVE lanes AS (
+    (
+        SELECT owner_id, agent_id FROM tasks
+        WHERE status = 0 AND queue_id = %(queue)s AND owner_id IS NOT NULL AND agent_id IS NOT NULL
+        ORDER BY owner_id, agent_id LIMIT 1
+    )
+    UNION ALL
+    SELECT following.owner_id, following.agent_id FROM lanes CROSS JOIN LATERAL (
+        SELECT owner_id, agent_id FROM tasks
+        WHERE status = 0 AND queue_id = %(queue)s AND (owner_id, agent_id) > (lanes.owner_id, lanes.agent_id)
+        ORDER BY owner_id, agent_id LIMIT 1
+    ) AS following
+)
+SELECT lanes.owner_id, lanes.agent_id, agents.concurrency_limit,
+    coalesce(user_limits.running_limit, %(running_limit)s), queue_turns.at
+FROM lanes
+JOIN agents ON agents.id = lanes.agent_id
+JOIN users ON users.id = lanes.owner_id
+LEFT JOIN user_limits ON user_limits.user_id = lanes.owner_id
+LEFT JOIN queue_turns ON queue_turns.queue_id = %(queue)s AND queue_turns.owner_id = lanes.owner_id
+WHERE users.is_active AND NOT agents.is_paused
+    AND (agents.held_until_at IS NULL OR agents.held_until_at <= %(now)s)
+"""
+
+
+def _lanes(queue: Queue, running: _Running, now: datetime) -> list[Lane]:
+    """The lanes whose agents are neither paused nor held and whose owners are active."""
+    parameters = {"queue": queue.pk, "now": now, "running_limit": settings.PERSONALQ_USER_RUNNING_LIMIT}
+    return [
+        Lane(
+            owner_id=owner_id,
+            agent_id=agent_id,
+            owner_room=owner_limit - running.of_owner[owner_id],
+            agent_room=agent_limit - running.of_agent[agent_id],
+            running_of_owner=running.of_owner_in_queue[owner_id, queue.pk],
+            served_at=served_at,
+        )
+        for owner_id, agent_id, agent_limit, owner_limit, served_at in _rows(_LANES, parameters)
+    ]
+
+
+def _used_up(lanes: Sequence[Lane]) -> frozenset[Room]:
+    owners: set[Room] = {("owner", lane.owner_id) for lane in lanes if lane.owner_room <= 0}
+    agents: set[Room] = {("agent", lane.agent_id) for lane in lanes if lane.agent_room <= 0}
+    return frozenset(owners | agents)
+
+
+# A row that SQL made ready (recorded_status differs) waits for the sweep, which writes its missing event first.
+_HEADS = """
+SELECT head.id, lane.owner_id, lane.agent_id, head."order", head.concurrency_key
+FROM unnest(%(owners)s::bigint[], %(agents)s::bigint[]) AS lane (owner_id, agent_id)
+CROSS JOIN LATERAL (
+    SELECT id, "order", concurrency_key FROM tasks
+    WHERE status = 0 AND recorded_status = 0 AND queue_id = %(queue)s
+        AND owner_id = lane.owner_id AND agent_id = lane.agent_id
+        AND (not_before_at IS NULL OR not_before_at <= %(now)s)
+        AND (concurrency_key = '' OR NOT EXISTS (
+            SELECT FROM tasks AS other
+            WHERE other.status = 4 AND other.owner_id = tasks.owner_id AND other.concurrency_key <> ''
+                AND other.concurrency_key = tasks.concurrency_key
+        ))
+    ORDER BY "order", id LIMIT %(limit)s
+) AS head
+"""
+
+
+def _heads(queue: Queue, lanes: Sequence[Lane], limit: int, now: datetime) -> list[Candidate]:
+    """The first tasks of each lane."""
+    parameters = {
+        "queue": queue.pk,
+        "now": now,
+        "limit": limit,
+        "owners": [lane.owner_id for lane in lanes],
+        "agents": [lane.agent_id for lane in lanes],
+    }
+    return [
+        Candidate(task_id=task_id, owner_id=owner_id, agent_id=agent_id, order=order, concurrency_key=key)
+        for task_id, owner_id, agent_id, order, key in _rows(_HEADS, parameters)
+    ]
+
+
+def _rows(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows

@@ -38,7 +38,9 @@ ALLOWED_FROM: Final[dict[str, frozenset[Status]]] = {
     "claim": frozenset({Status.READY}),
     "complete": frozenset({Status.RUNNING}),
     "fail": frozenset({Status.RUNNING}),
+    "hold": frozenset({Status.RUNNING}),
     "give_back": frozenset({Status.RUNNING}),
+    "expire": frozenset({Status.READY}),
     "cancel": UNFINISHED,
     "retry": frozenset({Status.FAILED, Status.CANCELLED}),
     "backlog": frozenset({Status.READY}),
@@ -46,6 +48,7 @@ ALLOWED_FROM: Final[dict[str, frozenset[Status]]] = {
     "archive": TERMINAL,
     "restore": frozenset({Status.ARCHIVED}),
     "edit": frozenset(Status) - {Status.RUNNING, Status.ARCHIVED},
+    "move": frozenset(Status) - {Status.RUNNING, Status.ARCHIVED},
 }
 
 
@@ -55,5 +58,5 @@ def may(verb: str, status: Status) -> bool:
 
 def verbs_for(status: Status) -> frozenset[str]:
     """What a person may ask for while a task has this status."""
-    asked = {"cancel", "retry", "backlog", "release", "archive", "restore", "edit"}
+    asked = {"cancel", "retry", "backlog", "release", "archive", "restore", "edit", "move"}
     return frozenset(verb for verb in asked if may(verb, status))

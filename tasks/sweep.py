@@ -1,37 +1,44 @@
 """What heals: run every five seconds, it repeats whatever got lost since the last time."""
 
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import transaction
+from django.db.models import QuerySet
 
-from tasks import dispatch, lifecycle
+from tasks import dispatch, lifecycle, locks, selection
 from tasks.models import Task
 
 BATCH: Final = 500
-_SINGLE_FLIGHT_LOCK: Final = 7_041_776_203
 
 
 def sweep() -> None:
-    """Recover lost attempts, record what SQL changed, and nudge every queue that has work due.
+    """Recover lost attempts, end what is late, record what SQL changed, and nudge every queue in which tasks wait.
 
     Two sweeps at once are harmless but wasteful, so the second leaves at once.
     """
     with transaction.atomic():
-        if not _try_lock():
+        if not locks.try_sweep():
             return
-        lost = list(Task.objects.lost().values_list("pk", flat=True)[:BATCH])
-        changed = list(Task.objects.changed_outside().values_list("pk", flat=True)[:BATCH])
-        queues = list(Task.objects.waiting().order_by().values_list("queue_id", flat=True).distinct())
-    for task_id in lost:
-        lifecycle.recover_lost(task_id=task_id)
-    for task_id in changed:
-        lifecycle.adopt(task_id=task_id)
+        lost, overdue, late, changed = map(
+            _first, (Task.objects.lost(), Task.objects.overdue(), Task.objects.late(), Task.objects.changed_outside())
+        )
+        running = _first(Task.objects.running()) if selection.stops_running() else []
+        queues = selection.queues_with_ready_tasks()
+    _each(lifecycle.recover_lost, lost)
+    _each(lifecycle.end_overdue, overdue)
+    _each(lifecycle.expire, late)
+    _each(lifecycle.adopt, changed)
+    _each(partial(lifecycle.interrupt, reason=lifecycle.STOP_SWITCH_REASON), running)
     for queue_id in queues:
-        if queue_id is not None:
-            dispatch.nudge(queue_id)
+        dispatch.nudge(queue_id)
 
 
-def _try_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_SINGLE_FLIGHT_LOCK])
-        return bool(cursor.fetchone()[0])
+def _first(rows: QuerySet[Task]) -> list[int]:
+    return list(rows.order_by("id").values_list("pk", flat=True)[:BATCH])
+
+
+def _each(heal: Callable[..., Any], task_ids: list[int]) -> None:
+    for task_id in task_ids:
+        heal(task_id=task_id)

@@ -35,9 +35,13 @@ def make_task(agent: Agent, prompt: str = "say this", **fields: Any) -> Task:
 
 
 def claim_next(queue: Queue) -> Task:
-    task = lifecycle.claim(queue_id=queue.pk, worker="test")
+    task = claim_or_none(queue)
     assert task is not None
     return task
+
+
+def claim_or_none(queue: Queue) -> Task | None:
+    return next(iter(lifecycle.claim(queue_id=queue.pk, worker="test").tasks), None)
 
 
 def make_running(agent: Agent) -> tuple[Task, Claim]:
@@ -54,7 +58,7 @@ def kinds(task: Task) -> list[str]:
 VERB_OF = {
     events.STARTED: ("claim", Status.RUNNING),
     events.COMPLETED: ("complete", Status.COMPLETE),
-    events.FAILED: ("fail", Status.FAILED),
+    events.HELD: ("hold", Status.READY),
     events.CANCELLED: ("cancel", Status.CANCELLED),
     events.BACKLOGGED: ("backlog", Status.BACKLOGGED),
     events.RELEASED: ("release", Status.READY),
@@ -66,11 +70,14 @@ def assert_history_is_legal(task: Task) -> None:
     """Replay the events: each must be allowed where it stands, and the last must lead to the row's status."""
     status, before_archive = Status.READY, Status.READY
     for kind in kinds(task):
-        if kind in {events.CREATED, events.OUTPUT, events.EDITED}:
+        if kind in {events.CREATED, events.OUTPUT, events.EDITED, events.MOVED}:
             continue
         if kind == events.RETRIED:
             assert states.may("retry", status) or states.may("give_back", status), kinds(task)
             status = Status.READY
+        elif kind == events.FAILED:
+            assert states.may("fail", status) or states.may("expire", status), kinds(task)
+            before_archive, status = status, Status.FAILED
         elif kind == events.RESTORED:
             assert states.may("restore", status), kinds(task)
             status = before_archive

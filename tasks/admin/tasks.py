@@ -16,9 +16,11 @@ from tasks.models import Task
 EDITABLE = ("title", "prompt", "order")
 SHOWN = (
     "uuid", "status", "owner", "agent", "queue", "source", "trusted", "input",
-    "attempts", "free_attempts", "max_attempts", "not_before_at", "lease_expires_at", "deadline_at",
-    "started_at", "finished_at", "createdat", "updatedat",
-    "result", "error_code", "error_detail", "tokens_in", "tokens_out", "cost", "idempotency_key",
+    "concurrency_key", "concurrency_policy",
+    "attempts", "free_attempts", "lost_attempts", "held_attempts", "max_attempts",
+    "not_before_at", "start_by_at", "lease_expires_at", "deadline_at",
+    "started_at", "finished_at", "dead_at", "createdat", "updatedat",
+    "result", "error_code", "error_detail", "tokens_in", "tokens_out", "cost",
 )  # fmt: skip
 
 

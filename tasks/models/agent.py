@@ -1,6 +1,7 @@
 """Agents: who carries a task out, and within which limits."""
 
 import uuid
+from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
@@ -11,9 +12,17 @@ from django.db.models.functions import Now
 from tasks import names
 
 
+def _within(field: str, highest: int) -> models.Q:
+    return models.Q((f"{field}__isnull", True)) | models.Q((f"{field}__gte", 1), (f"{field}__lte", highest))
+
+
 class AgentQuerySet(models.QuerySet["Agent"]):
     def existing(self) -> "AgentQuerySet":
         return self.filter(deleted_at__isnull=True)
+
+    def not_held_beyond(self, until: datetime) -> "AgentQuerySet":
+        """Those whose hold, if there is one, ends before `until`."""
+        return self.filter(models.Q(held_until_at__isnull=True) | models.Q(held_until_at__lt=until))
 
 
 class Agent(models.Model):
@@ -51,6 +60,35 @@ class Agent(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(20)],
         help_text="How often a task may be tried before it counts as failed.",
     )
+    retry_base_seconds = models.PositiveIntegerField(
+        db_default=2,
+        default=2,
+        validators=[MinValueValidator(1), MaxValueValidator(3_600)],
+        help_text="The wait before the second try. It doubles with each further one.",
+    )
+    retry_cap_seconds = models.PositiveIntegerField(
+        db_default=300,
+        default=300,
+        validators=[MinValueValidator(1), MaxValueValidator(86_400)],
+        help_text="The longest wait between two tries.",
+    )
+    idle_timeout_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(86_400)],
+        help_text="How long an attempt may say nothing. Empty: as long as it may take.",
+    )
+    waiting_timeout_seconds = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(31_536_000)],
+        help_text="How long a task may wait for its start once it is due. Empty: for ever.",
+    )
+    is_paused = models.BooleanField(db_default=False, default=False)
+    held_until_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="The provider's limit: nothing starts before this time."
+    )
+    held_code = models.CharField(max_length=64, blank=True, db_default="", default="", editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -80,6 +118,17 @@ class Agent(models.Model):
                     max_attempts__lte=20,
                 ),
                 name="agent_limits_in_range",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    retry_base_seconds__gte=1,
+                    retry_base_seconds__lte=3_600,
+                    retry_cap_seconds__gte=1,
+                    retry_cap_seconds__lte=86_400,
+                )
+                & _within("idle_timeout_seconds", 86_400)
+                & _within("waiting_timeout_seconds", 31_536_000),
+                name="agent_waits_in_range",
             ),
         ]
 

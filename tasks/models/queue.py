@@ -1,4 +1,4 @@
-"""Queues: named lanes with a concurrency limit and a pause switch."""
+"""Queues: named lanes with a concurrency limit, a rate and a pause switch."""
 
 import uuid
 from typing import ClassVar, Final
@@ -41,6 +41,18 @@ class Queue(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(10_000)],
         help_text="How many tasks of this queue may run at once.",
     )
+    rate_limit = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(10_000)],
+        help_text="How many tasks may start within one period. Empty: any number.",
+    )
+    rate_period_seconds = models.PositiveIntegerField(
+        db_default=60,
+        default=60,
+        validators=[MinValueValidator(1), MaxValueValidator(86_400)],
+        help_text="How long a period of the rate limit is.",
+    )
     is_paused = models.BooleanField(db_default=False, default=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
@@ -60,6 +72,11 @@ class Queue(models.Model):
             models.CheckConstraint(
                 condition=models.Q(concurrency_limit__gte=1, concurrency_limit__lte=10_000),
                 name="queue_concurrency_limit_in_range",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(rate_period_seconds__gte=1, rate_period_seconds__lte=86_400)
+                & (models.Q(rate_limit__isnull=True) | models.Q(rate_limit__gte=1, rate_limit__lte=10_000)),
+                name="queue_rate_in_range",
             ),
         ]
 

@@ -1,5 +1,6 @@
 """Tasks: the queue of record. Column names and numbers are the older systems' own (docs/decisions/0002)."""
 
+from datetime import timedelta
 from typing import ClassVar, Final
 
 from django.conf import settings
@@ -7,17 +8,29 @@ from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Length, Now
-from django.utils import timezone
 
-from tasks.states import FINISHED, Status
+from tasks.states import FINISHED, UNFINISHED, Status
 
 PROMPT_LENGTH: Final = 200_000
 TITLE_LENGTH: Final = 200
+CONCURRENCY_KEY_LENGTH: Final = 200
+
+# A worker ends an attempt at its deadline by itself; only one that cannot is ended from outside.
+OVERDUE_GRACE: Final = timedelta(seconds=30)
 
 models.TextField.register_lookup(Length, "length")
 
+_UNFINISHED = [int(status) for status in sorted(UNFINISHED)]
 _FINISHED = [int(status) for status in sorted(FINISHED)]
 _CHOICES = [(int(status), status.word) for status in Status]
+
+
+class ConcurrencyPolicy(models.TextChoices):
+    """What a new task does about others with its concurrency key. In each case only one of them runs at a time."""
+
+    SINGLETON = "singleton", "wait for them"
+    CANCEL_OLDER = "cancel_older", "cancel them"
+    DROP_NEWER = "drop_newer", "do not come in"
 
 
 class Source(models.TextChoices):
@@ -29,17 +42,24 @@ class Source(models.TextChoices):
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
-    def waiting(self) -> "TaskQuerySet":
-        """Ready and due: what a worker may take, in the order it should."""
-        due = Q(not_before_at__isnull=True) | Q(not_before_at__lte=timezone.now())
-        return self.filter(due, status=Status.READY, agent__isnull=False).order_by("order", "id")
+    def late(self) -> "TaskQuerySet":
+        """Ready for longer than they may wait for their start."""
+        return self.filter(status=Status.READY, start_by_at__lt=Now())
 
     def running(self) -> "TaskQuerySet":
         return self.filter(status=Status.RUNNING)
 
     def lost(self) -> "TaskQuerySet":
         """Running on paper, but nobody has renewed the lease in time."""
-        return self.running().filter(lease_expires_at__lt=timezone.now())
+        return self.running().filter(lease_expires_at__lt=Now())
+
+    def overdue(self) -> "TaskQuerySet":
+        """Running on and on although their worker should have stopped them a while ago."""
+        return self.running().filter(deadline_at__lt=Now() - OVERDUE_GRACE)
+
+    def dead(self) -> "TaskQuerySet":
+        """Failed after using up their attempts."""
+        return self.filter(status=Status.FAILED, dead_at__isnull=False)
 
     def changed_outside(self) -> "TaskQuerySet":
         """Rows whose status was written by SQL, which left no event."""
@@ -74,12 +94,38 @@ class Task(models.Model):
         editable=False,
         help_text="Attempts that do not count against max_attempts, such as those before a retry by hand.",
     )
+    lost_attempts = models.PositiveSmallIntegerField(
+        db_default=0, default=0, editable=False, help_text="Attempts whose worker vanished, since the last fresh start."
+    )
+    held_attempts = models.PositiveSmallIntegerField(
+        db_default=0,
+        default=0,
+        editable=False,
+        help_text="Attempts that met a provider's limit, since the last fresh start.",
+    )
     max_attempts = models.PositiveSmallIntegerField(db_default=3, default=3)
     not_before_at = models.DateTimeField(null=True, blank=True)
+    start_by_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="A task that still waits at this time fails."
+    )
+    concurrency_key = models.CharField(
+        max_length=CONCURRENCY_KEY_LENGTH,
+        blank=True,
+        db_default="",
+        default="",
+        editable=False,
+        help_text="Of one owner's tasks with the same key only one runs at a time.",
+    )
+    concurrency_policy = models.CharField(
+        max_length=16, blank=True, db_default="", default="", choices=ConcurrencyPolicy.choices, editable=False
+    )
     lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     finished_at = models.DateTimeField(null=True, blank=True, editable=False)
     deadline_at = models.DateTimeField(null=True, blank=True, editable=False)
+    dead_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its last attempt was used up; empty again after a retry."
+    )
 
     result = models.TextField(null=True, blank=True, editable=False)
     error_code = models.CharField(max_length=64, blank=True, db_default="", default="", editable=False)
@@ -87,7 +133,6 @@ class Task(models.Model):
     tokens_in = models.PositiveIntegerField(null=True, blank=True, editable=False)
     tokens_out = models.PositiveIntegerField(null=True, blank=True, editable=False)
     cost = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True, editable=False)
-    idempotency_key = models.CharField(max_length=255, null=True, blank=True, editable=False)
 
     archived_from = models.SmallIntegerField(null=True, blank=True, editable=False)
     recorded_status = models.SmallIntegerField(
@@ -103,9 +148,20 @@ class Task(models.Model):
         db_table = "tasks"
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
-            models.Index(fields=["queue", "order", "id"], condition=Q(status=0), name="tasks_ready"),
-            models.Index(fields=["queue", "agent"], condition=Q(status=4), name="tasks_running"),
+            # One lane for each owner and agent: a claim never walks over the tasks of those that may not run.
+            models.Index(fields=["queue", "owner", "agent", "order", "id"], condition=Q(status=0), name="tasks_lanes"),
+            models.Index(fields=["queue", "owner", "agent"], condition=Q(status=4), name="tasks_running"),
             models.Index(fields=["lease_expires_at"], condition=Q(status=4), name="tasks_leases"),
+            models.Index(fields=["deadline_at"], condition=Q(status=4), name="tasks_deadlines"),
+            models.Index(
+                fields=["start_by_at"], condition=Q(status=0, start_by_at__isnull=False), name="tasks_start_by"
+            ),
+            models.Index(
+                fields=["owner", "concurrency_key"],
+                condition=Q(status__in=_UNFINISHED) & ~Q(concurrency_key=""),
+                name="tasks_unfinished_of_key",
+            ),
+            models.Index(fields=["owner", "id"], condition=Q(status=5, dead_at__isnull=False), name="tasks_dead"),
             models.Index(fields=["owner", "id"], name="tasks_of_owner"),
             models.Index(fields=["owner", "status", "id"], name="tasks_of_owner_by_status"),
             models.Index(fields=["agent", "id"], name="tasks_of_agent"),
@@ -151,10 +207,15 @@ class Task(models.Model):
                 name="task_has_owner_unless_by_sql",
             ),
             models.CheckConstraint(condition=Q(attempts__gte=F("free_attempts")), name="task_free_attempts_happened"),
+            models.CheckConstraint(
+                condition=Q(concurrency_key="", concurrency_policy="")
+                | (~Q(concurrency_key="") & Q(concurrency_policy__in=ConcurrencyPolicy.values)),
+                name="task_concurrency_key_with_policy",
+            ),
             models.UniqueConstraint(
-                fields=["owner", "idempotency_key"],
-                condition=Q(idempotency_key__isnull=False),
-                name="task_idempotency_key_unique_per_owner",
+                fields=["owner", "concurrency_key"],
+                condition=Q(status=int(Status.RUNNING)) & ~Q(concurrency_key=""),
+                name="task_runs_alone_under_its_key",
             ),
         ]
 

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
@@ -36,12 +37,23 @@ class Outcome:
 class RunFailed(Exception):  # noqa: N818 - a result, not a defect of the runner
     """The attempt failed for a known reason."""
 
-    def __init__(self, code: str, detail: str = "", facts: Mapping[str, Any] | None = None) -> None:
-        """Take a code of `tasks.failures`, a detail that only operators see, and facts that the owner sees."""
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        facts: Mapping[str, Any] | None = None,
+        *,
+        retry_at: datetime | None = None,
+    ) -> None:
+        """Take a code of `tasks.failures`, a detail that only operators see, and facts that the owner sees.
+
+        `retry_at` is when a provider's limit ends, if the provider told.
+        """
         super().__init__(code)
         self.code = code
         self.detail = detail
         self.facts = dict(facts or {})
+        self.retry_at = retry_at
 
 
 class Runner(ABC):

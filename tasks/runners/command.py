@@ -4,6 +4,7 @@ import codecs
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -15,10 +16,14 @@ from personalq.lib.redaction import redact
 from tasks.runners.base import Outcome, Request, RunFailed, Runner
 from tasks.runners.processes.program import Ending, GuardLostError, running
 from tasks.runners.processes.scratch import attempt_directory, sweep_scratch
+from tasks.runners.provider_limits import limit_in_text
 
 __all__ = ["CommandConfig", "CommandRunner", "sweep_scratch"]
 
 DETAIL_CHARACTERS: Final = 8192
+LAST_WORDS_CHARACTERS: Final = 2048
+EXIT_TRY_LATER: Final = 75
+"""EX_TEMPFAIL of sysexits.h: the program itself says that it may go better later."""
 
 
 class CommandConfig(StrictSerializer):
@@ -60,7 +65,7 @@ class CommandRunner(Runner):
                 ending = await program.ending()
             except GuardLostError:
                 raise RunFailed("internal_error", f"guard lost; {_detail(program.complaints)}") from None
-        yield _outcome(ending, program.complaints)
+        yield _outcome(ending, program.complaints, text.last_words)
 
 
 class _Text:
@@ -68,10 +73,13 @@ class _Text:
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.last_words = ""
 
     def decode(self, piece: bytes, *, is_last: bool = False) -> str:
         # PostgreSQL keeps every character but this one.
-        return self._decoder.decode(piece, is_last).replace("\0", "\ufffd")
+        text = self._decoder.decode(piece, is_last).replace("\0", "\ufffd")
+        self.last_words = (self.last_words + text)[-LAST_WORDS_CHARACTERS:]
+        return text
 
 
 def _what_is_allowed() -> str:
@@ -101,19 +109,28 @@ def _environment(request: Request) -> dict[str, str]:
     }
 
 
-def _outcome(ending: Ending, complaints: str) -> Outcome:
+def _outcome(ending: Ending, complaints: str, last_words: str) -> Outcome:
     """The good end; raises RunFailed for every other one."""
     match ending.kind, ending.number:
         case "exit", 0:
             return Outcome(facts={"exit_code": 0})
         case "exit", code:
-            raise RunFailed("command_failed", _detail(complaints), {"exit_code": code})
+            raise _failure(code, complaints, last_words)
         case "signal", number:
             raise RunFailed("command_killed", _detail(complaints), {"signal": _signal_name(number)})
         case "errno", number:
             raise RunFailed("command_not_startable", os.strerror(number))
         case _:
             raise RunFailed("internal_error", f"the program did not end: {_detail(complaints)}")
+
+
+def _failure(exit_code: int, complaints: str, last_words: str) -> RunFailed:
+    facts = {"exit_code": exit_code}
+    for words in (complaints[-LAST_WORDS_CHARACTERS:], last_words):
+        if limit := limit_in_text(words, now=datetime.now(UTC)):
+            return RunFailed(limit.code, _detail(complaints), facts, retry_at=limit.ends_at)
+    code = "command_try_later" if exit_code == EXIT_TRY_LATER else "command_failed"
+    return RunFailed(code, _detail(complaints), facts)
 
 
 def _detail(complaints: str) -> str:

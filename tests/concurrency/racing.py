@@ -1,11 +1,15 @@
 """Letting things happen at the same moment, each on its own database connection."""
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
 
 from django.db import connections
+
+# Enough to notice a missing lock; `RACE_ROUNDS=1000 make test ARGS=tests/concurrency` is the long run.
+ROUNDS: Final = int(os.environ.get("RACE_ROUNDS", "50"))
 
 
 def race(*contenders: Callable[[], Any]) -> list[Any]:

@@ -14,7 +14,7 @@ from tasks import agents, events, lifecycle
 from tasks.claims import Claim, ClaimLost
 from tasks.models import Agent, Task
 from tasks.states import Status
-from tests.concurrency.racing import failures, race
+from tests.concurrency.racing import ROUNDS, failures, race
 from tests.makers import (
     assert_history_is_legal,
     claim_next,
@@ -27,7 +27,6 @@ from tests.makers import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ROUNDS = 50
 
 
 @pytest.fixture
@@ -82,20 +81,21 @@ def test_claim_against_claim(agent: Agent) -> None:
     for _ in range(ROUNDS):
         task = make_task(agent)
         take = partial(lifecycle.claim, queue_id=agent.queue_id, worker="racer")
-        taken = [result for result in race(*[take] * 4) if result is not None]
+        taken = [task for claimed in race(*[take] * 4) for task in claimed.tasks]
         assert taken == [task]
         assert fresh(task).attempts == 1
         assert kinds(task) == [events.CREATED, events.STARTED]
         lifecycle.complete(claim=Claim(task.pk, 1), result="")
 
 
-def test_many_claims_take_each_task_once(agent: Agent) -> None:
+def test_many_claims_take_each_task_once(agent: Agent, settings: Any) -> None:
+    settings.PERSONALQ_USER_RUNNING_LIMIT = 1000
     made = [make_task(agent) for _ in range(120)]
 
     def take_until_empty() -> list[Task]:
         taken = []
-        while task := lifecycle.claim(queue_id=agent.queue_id, worker="racer"):
-            taken.append(task)
+        while claimed := lifecycle.claim(queue_id=agent.queue_id, worker="racer", limit=3).tasks:
+            taken += claimed
         return taken
 
     taken = [task for batch in race(*[take_until_empty] * 8) for task in batch]

@@ -224,6 +224,10 @@ def test_lists_are_bounded() -> None:
     assert code_of(StrictListField(max_length=1, child=StrictCharField(max_length=1)), ["a", "b"]) == "max_length"
 
 
+def test_items_of_too_long_a_list_are_not_looked_at() -> None:
+    assert code_of(StrictListField(max_length=1, child=StrictCharField(max_length=1)), [1] * 2) == "max_length"
+
+
 class Person(StrictSerializer):
     name = StrictCharField(max_length=5)
     id = serializers.IntegerField(read_only=True)

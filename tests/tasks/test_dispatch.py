@@ -14,7 +14,7 @@ from tasks import dispatch, lifecycle, sweep
 from tasks.messenger import Hint, Messenger, messenger
 from tasks.models import Task
 from tasks.states import Status
-from tests.makers import make_agent, make_queue, make_task, make_user
+from tests.makers import claim_next, make_agent, make_queue, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -137,7 +137,6 @@ def test_stop_is_sent_for_a_running_task_only(monkeypatch: pytest.MonkeyPatch) -
     lifecycle.cancel(actor=None, task=ready)
     assert [hint.numbers for hint in posted if hint.send is dispatch._send_stop] == []
     make_task(agent)
-    running = lifecycle.claim(queue_id=agent.queue_id, worker="w")
-    assert running is not None
+    running = claim_next(agent.queue)
     lifecycle.cancel(actor=None, task=running)
     assert [hint.numbers for hint in posted if hint.send is dispatch._send_stop] == [(running.pk, 1)]

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -212,6 +213,103 @@ def test_time_limit_ends_the_attempt(
     wait_for(is_over(task))
     assert runner.ended.is_set()
     assert Task.objects.get(pk=task.pk).error_code == "timed_out"
+
+
+def test_output_is_not_doubled_when_an_attempt_ends_while_it_is_written(
+    engine: Engine, owner: User, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, runner_ended = threading.Event(), threading.Event()
+    record = lifecycle.record_output
+
+    def record_slowly(**piece: Any) -> None:
+        record(**piece)
+        writing.set()
+        assert runner_ended.wait(20)
+
+    async def end_while_it_is_written(_request: Request) -> AsyncIterator[str | Outcome]:
+        yield "all of it"
+        await asyncio.to_thread(writing.wait, 20)
+        runner_ended.set()
+
+    monkeypatch.setattr(lifecycle, "record_output", record_slowly)
+    written: list[str] = []
+    monkeypatch.setattr(events, "record", _remembering(events.record, written))
+    puppet(monkeypatch, end_while_it_is_written)
+    task = make_task(make_agent(owner, kind="puppet", queue=queue))
+    engine.work(queue.pk)
+    wait_for(is_over(task))
+    assert output_of(task) == "all of it"
+    assert written == ["all of it"]
+
+
+def _remembering(record: Callable[..., Any], written: list[str]) -> Callable[..., Any]:
+    def remember(task: Task, kind: str, **data: Any) -> Any:
+        if kind == events.OUTPUT:
+            written.append(data["text"])
+        return record(task, kind, **data)
+
+    return remember
+
+
+async def fall_silent(_request: Request) -> AsyncIterator[str | Outcome]:
+    yield "a word "
+    await asyncio.sleep(3600)
+
+
+def test_attempt_that_falls_silent_is_ended_and_tried_again(
+    engine: Engine, owner: User, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = puppet(monkeypatch, fall_silent)
+    agent = make_agent(owner, kind="puppet", queue=queue, idle_timeout_seconds=1, max_attempts=2, retry_base_seconds=1)
+    task = make_task(agent)
+    engine.work(queue.pk)
+    wait_for(lambda: events.RETRIED in kinds(task))
+    assert runner.ended.is_set()
+    assert task.events.get(kind=events.RETRIED).data["reason"] == "went_silent"
+    assert output_of(task) == "a word "
+
+
+def test_attempt_that_goes_on_talking_is_not_silent(
+    engine: Engine, owner: User, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def talk_slowly(_request: Request) -> AsyncIterator[str | Outcome]:
+        for _ in range(4):
+            yield "word "
+            await asyncio.sleep(0.5)
+
+    puppet(monkeypatch, talk_slowly)
+    task = make_task(make_agent(owner, kind="puppet", queue=queue, idle_timeout_seconds=1))
+    engine.work(queue.pk)
+    wait_for(is_over(task))
+    assert state_of(task) == Status.COMPLETE
+
+
+def test_limit_that_a_runner_meets_holds_its_agent(
+    engine: Engine, owner: User, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until = timezone.now() + timedelta(hours=1)
+
+    async def meet_the_limit(_request: Request) -> AsyncIterator[str | Outcome]:
+        raise RunFailed("usage_limited", retry_at=until)
+        yield ""
+
+    puppet(monkeypatch, meet_the_limit)
+    agent = make_agent(owner, kind="puppet", queue=queue)
+    task = make_task(agent)
+    engine.work(queue.pk)
+    wait_for(lambda: kinds(task)[-1] == events.HELD)
+    agent.refresh_from_db()
+    assert agent.held_until_at == until
+
+
+def test_end_of_a_task_lets_another_queue_of_the_same_agent_go_on(engine: Engine, owner: User, queue: Queue) -> None:
+    other = make_queue(owner)
+    agent = make_agent(owner, queue=queue, concurrency_limit=1, config={"word_delay_ms": 1})
+    tasks = [make_task(agent, queue=lane) for lane in (queue, other)]
+    engine.work(queue.pk)
+    engine.work(other.pk)
+    for task in tasks:
+        wait_for(is_over(task))
 
 
 def test_output_limit_ends_the_attempt_and_keeps_what_fits(

@@ -13,7 +13,16 @@ from tasks import events, lifecycle, states
 from tasks.claims import Claim, ClaimLost, Usage
 from tasks.models import Agent, Task
 from tasks.states import Status
-from tests.makers import claim_next, kinds, make_agent, make_running, make_task, make_user
+from tests.makers import (
+    claim_next,
+    claim_or_none,
+    kinds,
+    make_agent,
+    make_queue,
+    make_running,
+    make_task,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -74,14 +83,14 @@ def test_next_is_lowest_order_then_oldest(agent: Agent) -> None:
 
 def test_task_is_not_claimed_before_its_time(agent: Agent) -> None:
     make_task(agent, not_before_at=timezone.now() + timedelta(minutes=1))
-    assert lifecycle.claim(queue_id=agent.queue_id, worker="w") is None
+    assert lifecycle.claim(queue_id=agent.queue_id, worker="w").tasks == []
 
 
 def test_paused_queue_gives_nothing(agent: Agent) -> None:
     make_task(agent)
     agent.queue.is_paused = True
     agent.queue.save()
-    assert lifecycle.claim(queue_id=agent.queue_id, worker="w") is None
+    assert lifecycle.claim(queue_id=agent.queue_id, worker="w").tasks == []
 
 
 def test_claim_sets_attempt_lease_and_deadline(agent: Agent, settings: Any) -> None:
@@ -111,6 +120,22 @@ def test_late_worker_of_an_earlier_attempt_is_refused(agent: Agent) -> None:
     assert lifecycle.still_held([old]) == set()
 
 
+def test_output_that_is_written_again_stands_there_once(agent: Agent) -> None:
+    task, claim = make_running(agent)
+    for text, offset in (("one ", 0), ("one ", 0), ("two", 4), ("two", 4), ("one ", 0)):
+        lifecycle.record_output(claim=claim, text=text, offset=offset)
+    output = task.events.filter(kind=events.OUTPUT).order_by("id").values_list("data__text", flat=True)
+    assert list(output) == ["one ", "two"]
+
+
+def test_each_attempt_writes_its_output_anew(agent: Agent) -> None:
+    task, claim = make_running(agent)
+    lifecycle.record_output(claim=claim, text="one", offset=0)
+    lifecycle.give_back(claim=claim, reason="worker_stopped")
+    lifecycle.record_output(claim=Claim.of(claim_next(agent.queue)), text="one", offset=0)
+    assert kinds(task).count(events.OUTPUT) == 2
+
+
 def test_heartbeat_renews_only_what_is_held(agent: Agent, owner: User) -> None:
     running, claim = make_running(agent)
     stopped, stopped_claim = make_running(agent)
@@ -122,34 +147,10 @@ def test_heartbeat_renews_only_what_is_held(agent: Agent, owner: User) -> None:
     assert lease > timezone.now() + timedelta(seconds=20)
 
 
-def test_lost_attempt_is_tried_again_later(agent: Agent) -> None:
-    task, _claim = make_running(agent)
-    Task.objects.filter(pk=task.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
-    recovered = lifecycle.recover_lost(task_id=task.pk)
-    assert recovered is not None
-    assert recovered.state == Status.READY
-    assert recovered.not_before_at is not None
-    assert recovered.not_before_at > timezone.now()
-    assert recovered.error_code == ""
-
-
 def test_live_lease_is_left_alone(agent: Agent) -> None:
     task, _claim = make_running(agent)
     assert lifecycle.recover_lost(task_id=task.pk) is None
     assert fresh(task).state == Status.RUNNING
-
-
-def test_lost_attempts_end_when_they_are_used_up(owner: User) -> None:
-    agent = make_agent(owner, max_attempts=2)
-    task = make_task(agent)
-    for _ in range(2):
-        Task.objects.filter(pk=task.pk).update(not_before_at=None)
-        claim_next(agent.queue)
-        Task.objects.filter(pk=task.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
-        lifecycle.recover_lost(task_id=task.pk)
-    assert fresh(task).state == Status.FAILED
-    assert fresh(task).error_code == "lease_lost"
-    assert fresh(task).attempts == 2
 
 
 def test_retry_gives_a_fresh_set_of_attempts(agent: Agent, owner: User) -> None:
@@ -206,6 +207,36 @@ def test_usage_is_kept(agent: Agent) -> None:
 def test_restored_task_has_its_last_status(status: Status, agent: Agent, owner: User) -> None:
     task = lifecycle.archive(actor=owner, task=task_in(status, agent))
     assert lifecycle.restore(actor=owner, task=task).state == status
+
+
+def test_moved_task_waits_in_the_other_queue(agent: Agent, owner: User) -> None:
+    task, other = make_task(agent), make_queue(owner)
+    lifecycle.move(actor=owner, task=task, queue=other)
+    assert claim_or_none(agent.queue) is None
+    assert claim_next(other) == task
+    moved = task.events.get(kind=events.MOVED)
+    assert moved.data == {"queue": other.name, "before": agent.queue.name, "by": owner.username}
+
+
+def test_move_to_where_it_is_leaves_no_event(agent: Agent, owner: User) -> None:
+    task = make_task(agent)
+    lifecycle.move(actor=owner, task=task, queue=agent.queue)
+    assert kinds(task) == [events.CREATED]
+
+
+def test_running_task_cannot_be_moved(agent: Agent, owner: User) -> None:
+    task, _claim = make_running(agent)
+    with pytest.raises(IllegalTransition):
+        lifecycle.move(actor=owner, task=task, queue=make_queue(owner))
+
+
+def test_many_come_in_at_once_in_the_order_given(agent: Agent, owner: User) -> None:
+    wanted = [lifecycle.Submission(agent=agent, prompt=f"number {number}", order=-number) for number in range(5)]
+    tasks = lifecycle.submit_many(actor=owner, submissions=wanted)
+    assert [task.prompt for task in tasks] == [one.prompt for one in wanted]
+    assert [task.pk for task in tasks] == sorted(task.pk for task in tasks)
+    assert {tuple(kinds(task)) for task in tasks} == {(events.CREATED,)}
+    assert all(Task.objects.get(uuid=task.uuid).prompt == task.prompt for task in tasks)
 
 
 def test_edit_tells_which_fields_changed(agent: Agent, owner: User) -> None:

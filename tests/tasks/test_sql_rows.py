@@ -86,7 +86,7 @@ def test_row_without_agent_is_not_claimed() -> None:
     sweep.sweep()
     queue_id = Task.objects.get(pk=task.pk).queue_id
     assert queue_id is not None
-    assert lifecycle.claim(queue_id=queue_id, worker="w") is None
+    assert lifecycle.claim(queue_id=queue_id, worker="w").tasks == []
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,10 @@ class Api:
     def get(self, path: str, **query: Any) -> Any:
         return self.send("GET", path, query_params=query)
 
-    def post(self, path: str, body: Any = None) -> Any:
-        return self.send("POST", path, body)
+    def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
+        """POST, with an Idempotency-Key if one is given."""
+        extra = {} if key is None else {"HTTP_IDEMPOTENCY_KEY": key}
+        return self.send("POST", path, body, **extra)
 
     def patch(self, path: str, body: Any) -> Any:
         return self.send("PATCH", path, body)

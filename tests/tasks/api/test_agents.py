@@ -6,7 +6,7 @@ import pytest
 from accounts.models import User
 from tasks import lifecycle
 from tasks.api.documents import AGENT
-from tasks.api.forms import AgentForm, own_fields
+from tasks.api.agent_forms import AgentForm, own_fields
 from tasks.models import Agent, Queue
 from tasks.runners import KINDS
 from tests.makers import make_agent, make_queue, make_running, make_task

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.security]
 FIELDS: Final = (
     "agent", "prompt", "title", "order", "input", "not_before_at", "queue", "backlogged", "reason", "name", "kind",
     "description", "concurrency_limit", "timeout_seconds", "max_attempts", "word_delay_ms", "command", "owner",
-    "status",
+    "status", "tasks",
 )  # fmt: skip
 PARAMETERS: Final = ("status", "agent", "queue", "source", "search", "owner", "cursor", "page_size", "after", "format")
 LIKELY: Final = ("scribe", "echo", "default", "command", "2030-01-01T00:00:00Z", "ready", "all", "", "\x00", "%", "１")
@@ -41,7 +41,7 @@ thoroughly = settings(
 
 @pytest.fixture(autouse=True)
 def no_limits(settings: Any) -> None:
-    for name in ("READ", "TASK_CREATE", "TASK_CHANGE", "AGENT_CHANGE", "QUEUE_CHANGE"):
+    for name in ("READ", "TASK_CREATE", "TASK_BATCH", "TASK_CHANGE", "AGENT_CHANGE", "QUEUE_CHANGE"):
         setattr(settings, f"PERSONALQ_RATE_{name}", "1000000/m")
 
 
@@ -59,6 +59,7 @@ def path_to(agent: Agent, place: str) -> str:
     ("method", "place"),
     [
         ("POST", "tasks"),
+        ("POST", "tasks/batch"),
         ("PATCH", "tasks/{task}"),
         ("POST", "tasks/{task}/cancel"),
         ("POST", "agents"),

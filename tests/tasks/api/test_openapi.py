@@ -125,6 +125,15 @@ def test_real_lists_fit_the_document(as_alice: Api, agent: Agent) -> None:
     assert set(as_alice.get("agents").json()["results"][0]) == set(schemas["CommandAgent"]["properties"])
 
 
+@pytest.mark.django_db
+def test_real_batches_fit_the_document(as_alice: Api, agent: Agent) -> None:
+    body = {"tasks": [{"agent": agent.name, "prompt": "p"}]}
+    fits(body, "TaskBatchFormRequest")
+    made = as_alice.post("tasks/batch", body).json()
+    assert made["tasks"]
+    fits(made, "CreatedTasks")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_real_events_fit_the_document(as_alice: Api, agent: Agent) -> None:
     task = _task_in("complete", agent)

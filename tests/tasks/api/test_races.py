@@ -107,8 +107,11 @@ def vanishing_queue(alice: User, monkeypatch: pytest.MonkeyPatch) -> str:
     return make_queue(alice).name
 
 
-def test_what_vanishes_at_the_last_moment_is_a_conflict(alice: User, agent: Agent, vanishing_queue: str) -> None:
-    response = Api(alice).post("tasks", {"agent": "scribe", "prompt": "p", "queue": vanishing_queue})
+@pytest.mark.parametrize("key", [None, "k"])
+def test_what_vanishes_at_the_last_moment_is_a_conflict(
+    alice: User, agent: Agent, vanishing_queue: str, key: str | None
+) -> None:
+    response = Api(alice).post("tasks", {"agent": "scribe", "prompt": "p", "queue": vanishing_queue}, key=key)
     assert (response.status_code, response.json()["code"]) == (409, "conflict")
     assert not Task.objects.exists()
 

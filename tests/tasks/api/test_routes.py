@@ -131,6 +131,7 @@ def test_creating_tasks_has_a_limit(as_alice: Api, as_bob: Api, agent: Agent, se
         ("POST", "tasks/{task}/cancel", "TASK_CHANGE"),
         ("POST", "tasks/{task}/retry", "TASK_CHANGE"),
         ("PATCH", "tasks/{task}", "TASK_CHANGE"),
+        ("POST", "tasks/batch", "TASK_BATCH"),
         ("POST", "agents", "AGENT_CHANGE"),
         ("PATCH", "agents/{agent}", "AGENT_CHANGE"),
         ("DELETE", "agents/{agent}", "AGENT_CHANGE"),

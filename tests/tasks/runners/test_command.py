@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import tracemalloc
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -317,3 +318,30 @@ async def test_hundred_attempts_leave_no_zombies_descriptors_or_threads(program:
     assert not zombies()
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
     await until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("waitpid")])
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+async def test_usage_limit_that_the_program_tells_of_is_passed_on(stream: str, program: Program) -> None:
+    program(f"import sys; print('usage limit reached, try again in 2 hours', file=sys.{stream}); sys.exit(1)")
+    before = datetime.now(UTC)
+    run = await carry_out()
+    assert (run.code, run.facts) == ("usage_limited", {"exit_code": 1})
+    assert run.failure is not None
+    assert run.failure.retry_at is not None
+    assert timedelta(0) <= run.failure.retry_at - before - timedelta(hours=2) < timedelta(seconds=15)
+
+
+async def test_program_that_ends_well_may_talk_about_limits(program: Program) -> None:
+    program("print('usage limit reached, resets at 14:05')")
+    assert (await carry_out()).code == ""
+
+
+async def test_only_the_last_words_count(program: Program) -> None:
+    program("print('usage limit reached'); print('x' * 5000); raise SystemExit(3)")
+    assert (await carry_out()).code == "command_failed"
+
+
+async def test_exit_code_75_asks_for_another_try(program: Program) -> None:
+    program("raise SystemExit(75)")
+    run = await carry_out()
+    assert (run.code, run.facts) == ("command_try_later", {"exit_code": 75})

@@ -1,0 +1,118 @@
+"""What owners and operators ask for."""
+
+from django.db import transaction
+
+from accounts.models import User
+from tasks import dispatch, events, states
+from tasks.lifecycle import endings, keys, rows
+from tasks.models import Queue, Task
+from tasks.states import Status
+
+
+@transaction.atomic
+def cancel(*, actor: User | None, task: Task, reason: str = "") -> Task:
+    """Stop a task for good. Repeating it changes nothing; losing the race for it raises IllegalTransition."""
+    current = rows.lock(task)
+    if current.state == Status.CANCELLED == task.state:
+        return current
+    rows.expect(current, "cancel")
+    endings.cancel_row(current, actor=actor, reason=reason)
+    return current
+
+
+@transaction.atomic
+def retry(*, actor: User, task: Task) -> Task:
+    """Give a failed or cancelled task a fresh set of attempts; a time before which it must not run still holds.
+
+    With a concurrency key it counts as coming in anew; raises ConcurrencyKeyTaken when it has to give way.
+    """
+    if task.owner_id is not None:
+        keys.make_way(
+            actor=actor,
+            owner_id=task.owner_id,
+            key=task.concurrency_key,
+            policy=task.concurrency_policy,
+            coming=task.pk,
+        )
+    current = rows.lock_for(task, "retry")
+    current.free_attempts = current.attempts
+    current.lost_attempts = current.held_attempts = 0
+    rows.make_ready(current, not_before_at=current.not_before_at)
+    events.record(current, events.RETRIED, actor=actor, reason="asked")
+    dispatch.nudge_after_commit(current.queue_id)
+    return current
+
+
+@transaction.atomic
+def backlog(*, actor: User, task: Task) -> Task:
+    """Put a ready task aside until it is released."""
+    current = rows.lock_for(task, "backlog")
+    current.start_by_at = None
+    return rows.change_status(current, Status.BACKLOGGED, events.BACKLOGGED, actor)
+
+
+@transaction.atomic
+def release(*, actor: User, task: Task) -> Task:
+    """Let a backlogged task run."""
+    current = rows.lock_for(task, "release")
+    current.start_by_at = rows.latest_start(current.agent, current.not_before_at)
+    rows.change_status(current, Status.READY, events.RELEASED, actor)
+    dispatch.nudge_after_commit(current.queue_id)
+    return current
+
+
+@transaction.atomic
+def archive(*, actor: User, task: Task) -> Task:
+    """Put a finished task out of sight; it remembers how it ended."""
+    current = rows.lock_for(task, "archive")
+    current.archived_from = current.status
+    return rows.change_status(current, Status.ARCHIVED, events.ARCHIVED, actor)
+
+
+@transaction.atomic
+def restore(*, actor: User, task: Task) -> Task:
+    """Bring an archived task back to the status it had."""
+    current = rows.lock_for(task, "restore")
+    last = Status(current.archived_from if current.archived_from is not None else Status.COMPLETE)
+    current.archived_from = None
+    if last not in states.FINISHED:
+        current.finished_at = None
+    rows.change_status(current, last, events.RESTORED, actor)
+    dispatch.nudge_after_commit(current.queue_id)
+    return current
+
+
+@transaction.atomic
+def edit(
+    *,
+    actor: User,
+    task: Task,
+    title: str | None = None,
+    prompt: str | None = None,
+    order: int | None = None,
+) -> Task:
+    """Change what a task says or where it stands in line; None leaves a field as it is."""
+    current = rows.lock_for(task, "edit")
+    wanted = {"title": title, "prompt": prompt, "order": order}
+    changed = {name: value for name, value in wanted.items() if value is not None and value != getattr(current, name)}
+    if not changed:
+        return current
+    for name, value in changed.items():
+        setattr(current, name, value)
+    rows.save(current, current.state)
+    events.record(current, events.EDITED, actor=actor, changed=sorted(changed))
+    return current
+
+
+@transaction.atomic
+def move(*, actor: User, task: Task, queue: Queue) -> Task:
+    """Put a task into another queue; moving it to where it is changes nothing."""
+    current = rows.lock_for(task, "move")
+    if current.queue_id == queue.pk:
+        return current
+    before = current.queue.name if current.queue else None
+    current.queue = queue
+    rows.save(current, current.state)
+    events.record(current, events.MOVED, actor=actor, queue=queue.name, before=before)
+    dispatch.nudge_after_commit(queue.pk)
+    return current

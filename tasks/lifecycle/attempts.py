@@ -1,0 +1,187 @@
+"""What workers do: claim, show that they are alive, write output, end an attempt."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from tasks import dispatch, events, locks, selection
+from tasks.claims import Claim, Usage
+from tasks.lifecycle import endings, rows
+from tasks.models import Queue, QueueStart, QueueTurn, Task
+from tasks.states import Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """The tasks that a worker has just taken, each with its agent, and what could let others start."""
+
+    tasks: list[Task] = field(default_factory=list)
+    look_again_seconds: float | None = None
+    waits_for: frozenset[selection.Room] = frozenset()
+
+
+@transaction.atomic
+def claim(*, queue_id: int, worker: str, limit: int = 1) -> Claimed:
+    """Take at most `limit` of the queue's next ready tasks, within every limit there is.
+
+    `Claim.of(task)` is the right to write about the attempt that begins.
+    """
+    locks.hold_claims()
+    now = rows.database_now()
+    chosen = selection.select(queue_id=queue_id, limit=limit, now=now)
+    tasks = _start(chosen.task_ids, now) if chosen.task_ids else []
+    if tasks and chosen.queue is not None:
+        _remember(chosen.queue, tasks, now)
+    events.record_each(tasks, events.STARTED, data_of=lambda task: _started(task, worker))
+    return Claimed(tasks=tasks, look_again_seconds=_seconds(chosen, tasks, now), waits_for=chosen.waits_for)
+
+
+def heartbeat(claims: Iterable[Claim]) -> set[Claim]:
+    """Renew the leases of those claims that still hold, and name them. The others must stop."""
+    asked = list(claims)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE tasks SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
+            FROM unnest(%s::bigint[], %s::integer[]) AS held (id, attempt)
+            WHERE tasks.id = held.id AND tasks.attempts = held.attempt AND tasks.status = %s
+            RETURNING tasks.id, tasks.attempts
+            """,
+            [settings.PERSONALQ_LEASE_SECONDS, *_columns(asked), int(Status.RUNNING)],
+        )
+        return {Claim(task_id=row[0], attempt=row[1]) for row in cursor.fetchall()}
+
+
+def still_held(claims: Iterable[Claim]) -> set[Claim]:
+    """Which of the claims still hold, without renewing them."""
+    asked = list(claims)
+    running = Task.objects.running().filter(pk__in=[one.task_id for one in asked])
+    held = {Claim(task_id=pk, attempt=attempt) for pk, attempt in running.values_list("pk", "attempts")}
+    return held & set(asked)
+
+
+@transaction.atomic
+def record_output(*, claim: Claim, text: str, offset: int) -> None:
+    """Add a piece of output to the history; `offset` counts the characters before it in this attempt.
+
+    Writing a piece again, as after a connection that broke at the commit, changes nothing.
+    """
+    task = rows.lock_claimed(claim)
+    if offset >= _recorded_length(task):
+        events.record(task, events.OUTPUT, text=text, offset=offset)
+
+
+@transaction.atomic
+def complete(*, claim: Claim, result: str, usage: Usage | None = None, **facts: Any) -> Task:
+    """End an attempt well. `facts` are small details for the event, such as an exit code."""
+    task = rows.lock_claimed(claim)
+    facts |= _take_usage(task, usage)
+    task.result = result
+    task.error_code = task.error_detail = ""
+    rows.finish(task, Status.COMPLETE)
+    events.record(task, events.COMPLETED, length=len(result), **facts)
+    dispatch.nudge_after_commit(task.queue_id)
+    return task
+
+
+@transaction.atomic
+def fail(
+    *,
+    claim: Claim,
+    code: str,
+    detail: str = "",
+    usage: Usage | None = None,
+    retry_at: datetime | None = None,
+    **facts: Any,
+) -> Task:
+    """End an attempt badly; the class of the failure decides whether the task fails or is ready again.
+
+    `retry_at` is when a provider's limit ends, as the provider told it.
+    """
+    task = rows.lock_claimed(claim)
+    facts |= _take_usage(task, usage)
+    endings.end_badly(task, code=code, detail=detail, retry_at=retry_at, **facts)
+    dispatch.nudge_after_commit(task.queue_id)
+    return task
+
+
+@transaction.atomic
+def give_back(*, claim: Claim, reason: str) -> Task:
+    """Return a task that its worker cannot finish, through no fault of the task: the attempt does not count."""
+    task = rows.lock_claimed(claim)
+    endings.give_back_row(task, reason)
+    dispatch.nudge_after_commit(task.queue_id)
+    return task
+
+
+def _recorded_length(task: Task) -> int:
+    """How many characters of output the history has of the task's present attempt."""
+    output = task.events.filter(kind=events.OUTPUT, attempt=task.attempts).order_by("-id")
+    last = output.values_list("data", flat=True).first()
+    return 0 if last is None else int(last["offset"]) + len(last["text"])
+
+
+_START = """
+UPDATE tasks SET
+    status = 4, recorded_status = 4, attempts = tasks.attempts + 1, start_by_at = NULL,
+    started_at = %(now)s, lease_expires_at = %(now)s + make_interval(secs => %(lease)s),
+    deadline_at = %(now)s + make_interval(secs => agents.timeout_seconds)
+FROM agents
+WHERE agents.id = tasks.agent_id AND tasks.id IN (
+    SELECT id FROM tasks WHERE id = ANY(%(ids)s) AND status = 0 AND recorded_status = 0
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+RETURNING tasks.id
+"""
+
+
+def _start(task_ids: list[int], now: datetime) -> list[Task]:
+    """Make those of the tasks run that nobody has touched meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(_START, {"ids": task_ids, "now": now, "lease": settings.PERSONALQ_LEASE_SECONDS})
+        started = {row[0] for row in cursor.fetchall()}
+    found = Task.objects.select_related("agent").in_bulk(started)
+    return [found[pk] for pk in task_ids if pk in found]
+
+
+def _seconds(chosen: selection.Selection, tasks: list[Task], now: datetime) -> float | None:
+    if len(tasks) < len(chosen.task_ids):
+        # Those that were cancelled or edited at this moment have left room for others.
+        return 0.0
+    return None if chosen.look_again_at is None else (chosen.look_again_at - now).total_seconds()
+
+
+def _remember(queue: Queue, tasks: list[Task], now: datetime) -> None:
+    """Note whose turn it was in a shared queue, and what counts against a rate."""
+    if queue.is_shared:
+        owners = sorted({task.owner_id for task in tasks if task.owner_id is not None})
+        QueueTurn.objects.bulk_create(
+            [QueueTurn(queue=queue, owner_id=owner_id, at=now) for owner_id in owners],
+            update_conflicts=True,
+            unique_fields=["queue", "owner"],
+            update_fields=["at"],
+        )
+    if queue.rate_limit is not None:
+        queue.starts.filter(at__lte=now - timedelta(seconds=queue.rate_period_seconds)).delete()
+        QueueStart.objects.bulk_create([QueueStart(queue=queue, at=now) for _ in tasks])
+
+
+def _started(task: Task, worker: str) -> dict[str, Any]:
+    return {"worker": worker, "agent": task.agent.name if task.agent else None}
+
+
+def _take_usage(task: Task, usage: Usage | None) -> dict[str, Any]:
+    """Keep what the attempt consumed, and tell it for the attempt's own event."""
+    if usage is None:
+        return {}
+    task.tokens_in, task.tokens_out, task.cost = usage.tokens_in, usage.tokens_out, usage.cost
+    told = {"tokens_in": usage.tokens_in, "tokens_out": usage.tokens_out, "cost": usage.cost}
+    return {name: str(value) if name == "cost" else value for name, value in told.items() if value is not None}
+
+
+def _columns(claims: list[Claim]) -> tuple[list[int], list[int]]:
+    return [one.task_id for one in claims], [one.attempt for one in claims]

@@ -1,0 +1,101 @@
+"""How attempts end: for good, to be tried again, or held back by a provider's limit."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from accounts.models import User
+from personalq.lib.redaction import redact
+from tasks import backoff, dispatch, events, failures
+from tasks.failures import Failure, FailureClass
+from tasks.lifecycle import rows
+from tasks.models import Agent, Task
+from tasks.states import Status
+
+LOST_LIMIT: Final = 5
+"""How often a task may lose its worker: one that brings every worker down must not do so for ever."""
+HELD_LIMIT: Final = 50
+"""How often a task may meet a provider's limit."""
+LONGEST_HOLD: Final = timedelta(days=8)
+"""A little more than the weekly limits that providers have; whatever names a later time is in error."""
+_HOLD_BASE_SECONDS: Final = 30
+_HOLD_CAP_SECONDS: Final = 900
+DETAIL_LENGTH: Final = 10_000
+
+
+def cancel_row(task: Task, *, actor: User | None, reason: str) -> None:
+    """Cancel a locked, unfinished task."""
+    was_running = task.state == Status.RUNNING
+    task.error_code = ""
+    rows.finish(task, Status.CANCELLED)
+    events.record(task, events.CANCELLED, actor=actor, **({"reason": reason} if reason else {}))
+    if was_running:
+        dispatch.stop_after_commit(task_id=task.pk, attempt=task.attempts)
+        dispatch.nudge_after_commit(task.queue_id)
+
+
+def end_badly(task: Task, *, code: str, detail: str, retry_at: datetime | None = None, **facts: Any) -> None:
+    """Decide by the failure's class what becomes of a locked running task."""
+    failure = failures.FAILURES.get(code, failures.FAILURES["internal_error"])
+    if failure.kind is FailureClass.RATE_LIMITED and task.held_attempts < HELD_LIMIT:
+        _hold(task, failure, retry_at, facts)
+    elif failure.kind is FailureClass.LOST and task.lost_attempts < LOST_LIMIT:
+        task.lost_attempts += 1
+        task.free_attempts += 1
+        _try_again(task, failure, None, facts)
+    elif failure.kind is FailureClass.TRANSIENT and not task.is_exhausted:
+        _try_again(task, failure, _after_backoff(task), facts)
+    else:
+        fail_row(task, failure, detail, **facts)
+
+
+def fail_row(task: Task, failure: Failure, detail: str = "", **facts: Any) -> None:
+    """Fail a locked task; it is dead when only the number of attempts keeps it from being tried again."""
+    task.error_code = failure.code
+    task.error_detail = redact(detail)[:DETAIL_LENGTH]
+    task.dead_at = rows.database_now() if failure.kind.is_retried else None
+    rows.finish(task, Status.FAILED)
+    events.record(
+        task,
+        events.FAILED,
+        error_code=failure.code,
+        error=failure.sentence,
+        is_dead=task.dead_at is not None,
+        **facts,
+    )
+
+
+def give_back_row(task: Task, reason: str) -> None:
+    """Put a locked running task back in line; the attempt does not count."""
+    task.free_attempts += 1
+    rows.make_ready(task, not_before_at=None)
+    events.record(task, events.RETRIED, reason=reason)
+
+
+def _try_again(task: Task, failure: Failure, not_before_at: datetime | None, facts: dict[str, Any]) -> None:
+    rows.make_ready(task, not_before_at=not_before_at)
+    if not_before_at is not None:
+        facts = {**facts, "not_before_at": rows.as_text(not_before_at)}
+    events.record(task, events.RETRIED, reason=failure.code, error=failure.sentence, **facts)
+
+
+def _after_backoff(task: Task) -> datetime:
+    agent = task.agent
+    waits = {} if agent is None else {"base": agent.retry_base_seconds, "cap": agent.retry_cap_seconds}
+    return rows.database_now() + backoff.delay(task.attempts - task.free_attempts, **waits)
+
+
+def _hold(task: Task, failure: Failure, retry_at: datetime | None, facts: dict[str, Any]) -> None:
+    now = rows.database_now()
+    task.held_attempts += 1
+    task.free_attempts += 1
+    pause = backoff.delay(task.held_attempts, base=_HOLD_BASE_SECONDS, cap=_HOLD_CAP_SECONDS)
+    until = min(max(retry_at or now + pause, now + timedelta(seconds=1)), now + LONGEST_HOLD)
+    rows.make_ready(task, not_before_at=None, held_until_at=until)
+    events.record(task, events.HELD, reason=failure.code, error=failure.sentence, until=rows.as_text(until), **facts)
+    if task.agent is not None:
+        _hold_agent(task.agent, until, failure)
+
+
+def _hold_agent(agent: Agent, until: datetime, failure: Failure) -> None:
+    # Its row is locked last, as everywhere. A shorter hold never ends a longer one.
+    Agent.objects.not_held_beyond(until).filter(pk=agent.pk).update(held_until_at=until, held_code=failure.code)

@@ -1,0 +1,101 @@
+"""Locking, checking and writing the row of a task: what every verb is made of."""
+
+from datetime import UTC, datetime, timedelta
+
+from django.db import connection
+
+from accounts.models import User
+from personalq.lib.errors import IllegalTransition
+from tasks import dispatch, events, states
+from tasks.claims import Claim, ClaimLost
+from tasks.models import Agent, Queue, Task
+from tasks.states import Status
+
+
+def database_now() -> datetime:
+    """The database's clock, the only one that leases and limits go by: hosts may disagree about the time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+        return now
+
+
+def lock(task: Task) -> Task:
+    """The row as it is now, held until the transaction ends."""
+    current = Task.objects.select_for_update(no_key=True).get(pk=task.pk)
+    return current if current.recorded_status == current.status else adopt_row(current)
+
+
+def expect(task: Task, verb: str) -> None:
+    """Raises IllegalTransition."""
+    if not states.may(verb, task.state):
+        raise IllegalTransition(f"A task that is {task.state.word} cannot take '{verb}'.")
+
+
+def lock_for(task: Task, verb: str) -> Task:
+    """The locked row; raises IllegalTransition when its status does not allow the verb."""
+    current = lock(task)
+    expect(current, verb)
+    return current
+
+
+def lock_claimed(claim: Claim) -> Task:
+    """The locked row of a worker's attempt; raises ClaimLost when the attempt is over."""
+    task = Task.objects.select_for_update(no_key=True).get(pk=claim.task_id)
+    if task.state != Status.RUNNING or task.attempts != claim.attempt:
+        raise ClaimLost(f"attempt {claim.attempt} of task {claim.task_id} is over")
+    return task
+
+
+def save(task: Task, status: Status) -> None:
+    task.status = task.recorded_status = status
+    task.save()
+
+
+def finish(task: Task, status: Status) -> None:
+    task.lease_expires_at = task.deadline_at = task.start_by_at = None
+    task.finished_at = database_now()
+    save(task, status)
+
+
+def make_ready(task: Task, *, not_before_at: datetime | None, held_until_at: datetime | None = None) -> None:
+    """Put a task back in line as if it had never run; its attempts stay counted."""
+    task.not_before_at = not_before_at
+    task.start_by_at = latest_start(task.agent, held_until_at or not_before_at)
+    task.lease_expires_at = task.finished_at = task.deadline_at = task.dead_at = None
+    task.result = None
+    task.error_code = task.error_detail = ""
+    save(task, Status.READY)
+
+
+def latest_start(agent: Agent | None, due_at: datetime | None) -> datetime | None:
+    """Until when a task of the agent may wait for its start once it is due; None for ever."""
+    if agent is None or agent.waiting_timeout_seconds is None:
+        return None
+    now = database_now()
+    return max(due_at or now, now) + timedelta(seconds=agent.waiting_timeout_seconds)
+
+
+def change_status(task: Task, status: Status, kind: str, actor: User) -> Task:
+    save(task, status)
+    events.record(task, kind, actor=actor, status=status.word)
+    return task
+
+
+def adopt_row(task: Task) -> Task:
+    """Give a locked row what SQL did not write: its queue and its event."""
+    if task.queue_id is None:
+        task.queue = Queue.objects.shared_default()
+    before = None if task.recorded_status is None else Status(task.recorded_status).word
+    save(task, task.state)
+    if before is None:
+        events.record(task, events.CREATED, status=task.state.word, title=task.title, source=task.source)
+    else:
+        events.record(task, events.ADOPTED, status=task.state.word, before=before)
+    dispatch.nudge_after_commit(task.queue_id)
+    return task
+
+
+def as_text(at: datetime) -> str:
+    """A time as it stands in event data."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,104 @@
+"""The sweep ends what nobody else ends."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from tasks import dispatch, events, lifecycle
+from tasks.messenger import Hint, messenger
+from tasks.models import Agent, Task
+from tasks.models.task import OVERDUE_GRACE
+from tasks.states import Status
+from tasks.sweep import sweep
+from tests.makers import assert_history_is_legal, make_agent, make_running, make_task, make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def owner() -> User:
+    return make_user()
+
+
+@pytest.fixture
+def agent(owner: User) -> Agent:
+    return make_agent(owner)
+
+
+@pytest.fixture
+def posted(monkeypatch: pytest.MonkeyPatch) -> list[Hint]:
+    posted: list[Hint] = []
+    monkeypatch.setattr(messenger, "post", posted.append)
+    return posted
+
+
+def fresh(task: Task) -> Task:
+    return Task.objects.get(pk=task.pk)
+
+
+def test_task_that_waited_too_long_fails(agent: Agent) -> None:
+    task = make_task(agent, start_by_at=timezone.now() - timedelta(seconds=1))
+    sweep()
+    assert (fresh(task).state, fresh(task).error_code) == (Status.FAILED, "waited_too_long")
+    assert fresh(task).dead_at is None
+    assert_history_is_legal(task)
+
+
+def test_task_that_still_has_time_waits_on(agent: Agent) -> None:
+    task = make_task(agent, start_by_at=timezone.now() + timedelta(minutes=1))
+    sweep()
+    assert fresh(task).state == Status.READY
+
+
+def test_agent_says_how_long_its_tasks_may_wait(owner: User) -> None:
+    agent = make_agent(owner, waiting_timeout_seconds=60)
+    before = timezone.now()
+    task = make_task(agent)
+    assert task.start_by_at is not None
+    assert 60 <= (task.start_by_at - before).total_seconds() <= 65
+
+
+def test_waiting_is_counted_from_when_the_task_is_due(owner: User) -> None:
+    agent = make_agent(owner, waiting_timeout_seconds=60)
+    due = timezone.now() + timedelta(days=1)
+    assert make_task(agent, not_before_at=due).start_by_at == due + timedelta(seconds=60)
+
+
+def test_task_that_was_put_aside_may_wait_for_ever(owner: User) -> None:
+    agent = make_agent(owner, waiting_timeout_seconds=60)
+    task = lifecycle.backlog(actor=owner, task=make_task(agent))
+    assert task.start_by_at is None
+    assert lifecycle.release(actor=owner, task=task).start_by_at is not None
+
+
+def test_started_task_is_not_late_any_more(owner: User) -> None:
+    task, _claim = make_running(make_agent(owner, waiting_timeout_seconds=60))
+    assert task.start_by_at is None
+
+
+def test_attempt_that_its_worker_does_not_end_is_ended(agent: Agent, posted: list[Hint]) -> None:
+    task, claim = make_running(agent)
+    Task.objects.filter(pk=task.pk).update(deadline_at=timezone.now() - OVERDUE_GRACE - timedelta(seconds=1))
+    sweep()
+    assert (fresh(task).state, fresh(task).error_code) == (Status.FAILED, "timed_out")
+    assert [hint.numbers for hint in posted if hint.send is dispatch._send_stop] == [(task.pk, 1)]
+    assert lifecycle.still_held([claim]) == set()
+
+
+def test_worker_has_time_to_end_an_attempt_by_itself(agent: Agent) -> None:
+    task, _claim = make_running(agent)
+    Task.objects.filter(pk=task.pk).update(deadline_at=timezone.now() - timedelta(seconds=1))
+    sweep()
+    assert fresh(task).state == Status.RUNNING
+
+
+def test_lost_attempt_is_taken_up_and_its_queue_nudged(agent: Agent, posted: list[Hint]) -> None:
+    task, _claim = make_running(agent)
+    Task.objects.filter(pk=task.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    posted.clear()
+    sweep()
+    assert fresh(task).state == Status.READY
+    assert task.events.order_by("-id")[0].kind == events.RETRIED
+    assert (agent.queue_id,) in [hint.numbers for hint in posted]
