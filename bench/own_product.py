@@ -24,6 +24,7 @@ class Product:
     url: str
     username: str
     password: str
+    var: Path = Path()
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def running(**environment: str) -> Iterator[Product]:
         )
         try:
             password = _password_once_ready(process)
-            yield Product(f"http://127.0.0.1:{port}", "admin", password)
+            yield Product(f"http://127.0.0.1:{port}", "admin", password, Path(directory, "var"))
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)

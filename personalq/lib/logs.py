@@ -63,6 +63,9 @@ def configuration(level: str = "INFO") -> dict[str, Any]:
             "django.server": {"handlers": [], "level": level, "propagate": True},
             "uvicorn": {"handlers": [], "level": level, "propagate": True},
             "uvicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
+            # A line for each nudge would hide what matters.
+            "celery": {"level": "WARNING"},
+            "kombu": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
             "httpcore": {"level": "WARNING"},
             "websockets": {"level": "WARNING"},

@@ -33,7 +33,7 @@ def claim(*, queue_id: int, worker: str, limit: int = 1) -> Claimed:
     locks.hold_claims()
     now = rows.database_now()
     chosen = selection.select(queue_id=queue_id, limit=limit, now=now)
-    tasks = _start(chosen.task_ids, now) if chosen.task_ids else []
+    tasks = _start(queue_id, chosen.task_ids, now) if chosen.task_ids else []
     if tasks and chosen.queue is not None:
         _remember(chosen.queue, tasks, now)
     events.record_each(tasks, events.STARTED, data_of=lambda task: _started(task, worker))
@@ -132,17 +132,20 @@ UPDATE tasks SET
     deadline_at = %(now)s + make_interval(secs => agents.timeout_seconds)
 FROM agents
 WHERE agents.id = tasks.agent_id AND tasks.id IN (
-    SELECT id FROM tasks WHERE id = ANY(%(ids)s) AND status = 0 AND recorded_status = 0
+    SELECT id FROM tasks
+    WHERE id = ANY(%(ids)s) AND status = 0 AND recorded_status = 0 AND queue_id = %(queue)s
     FOR NO KEY UPDATE SKIP LOCKED
 )
 RETURNING tasks.id
 """
 
 
-def _start(task_ids: list[int], now: datetime) -> list[Task]:
+def _start(queue_id: int, task_ids: list[int], now: datetime) -> list[Task]:
     """Make those of the tasks run that nobody has touched meanwhile."""
     with connection.cursor() as cursor:
-        cursor.execute(_START, {"ids": task_ids, "now": now, "lease": settings.PERSONALQ_LEASE_SECONDS})
+        cursor.execute(
+            _START, {"queue": queue_id, "ids": task_ids, "now": now, "lease": settings.PERSONALQ_LEASE_SECONDS}
+        )
         started = {row[0] for row in cursor.fetchall()}
     found = Task.objects.select_related("agent").in_bulk(started)
     return [found[pk] for pk in task_ids if pk in found]

@@ -93,9 +93,12 @@ def _hold(task: Task, failure: Failure, retry_at: datetime | None, facts: dict[s
     rows.make_ready(task, not_before_at=None, held_until_at=until)
     events.record(task, events.HELD, reason=failure.code, error=failure.sentence, until=rows.as_text(until), **facts)
     if task.agent is not None:
-        _hold_agent(task.agent, until, failure)
+        _hold_agents(task.agent, until, failure)
 
 
-def _hold_agent(agent: Agent, until: datetime, failure: Failure) -> None:
-    # Its row is locked last, as everywhere. A shorter hold never ends a longer one.
-    Agent.objects.not_held_beyond(until).filter(pk=agent.pk).update(held_until_at=until, held_code=failure.code)
+def _hold_agents(agent: Agent, until: datetime, failure: Failure) -> None:
+    sharing = Agent.objects.existing().sharing_account_with(agent)
+    # Locked last, as everywhere, and in one order. A shorter hold never ends a longer one.
+    held = sharing.not_held_beyond(until).order_by("pk").select_for_update(no_key=True)
+    ids = list(held.values_list("pk", flat=True))
+    Agent.objects.filter(pk__in=ids).update(held_until_at=until, held_code=failure.code)

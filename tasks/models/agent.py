@@ -20,6 +20,16 @@ class AgentQuerySet(models.QuerySet["Agent"]):
     def existing(self) -> "AgentQuerySet":
         return self.filter(deleted_at__isnull=True)
 
+    def sharing_account_with(self, agent: "Agent") -> "AgentQuerySet":
+        """The agent and those of its owner that spend the same account: for now, those that run the same command.
+
+        Agents of other owners stay out even when they run it too: what a program says may not stop strangers.
+        """
+        command = agent.config.get("command")
+        if command is None:
+            return self.filter(pk=agent.pk)
+        return self.filter(owner_id=agent.owner_id, kind=agent.kind, config__command=command)
+
     def not_held_beyond(self, until: datetime) -> "AgentQuerySet":
         """Those whose hold, if there is one, ends before `until`."""
         return self.filter(models.Q(held_until_at__isnull=True) | models.Q(held_until_at__lt=until))

@@ -183,6 +183,18 @@ def test_held_agent_does_not_keep_others_waiting(agent: Agent, owner: User) -> N
     assert claim_next(agent.queue) == task
 
 
+def test_agents_that_spend_the_same_account_are_held_together(owner: User) -> None:
+    one, same, other = (
+        make_agent(owner, kind="command", config={"command": name}) for name in ("claude", "claude", "codex")
+    )
+    strangers = make_agent(make_user(), kind="command", config={"command": "claude"})
+    make_task(one)
+    fail_once(one, "usage_limited", retry_at=timezone.now() + timedelta(hours=1))
+    held = set(Agent.objects.filter(held_until_at__isnull=False))
+    assert held == {one, same}
+    assert held.isdisjoint({other, strangers})
+
+
 def test_hold_without_a_time_grows_with_each_repetition(agent: Agent) -> None:
     make_task(agent)
     waits = []
