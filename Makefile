@@ -11,15 +11,22 @@ SOURCES := personalq accounts tasks realtime webhooks tests bench manage.py
 TOOL := $(BIN)/python -m personalq.embedded.tool_env
 # Arguments for pytest: make test ARGS="-k cancel -x"
 ARGS ?=
+# How much `make chaos` does, and the seed that decides what happens when; without a seed, another one each time.
+TASKS ?= 1000
+KILLS ?= 20
+SEED ?=
 
-.PHONY: help run test test-browser check lint types lock format clean
+.PHONY: help run test mutations test-browser test-chaos chaos check lint types lock format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run           everything on this machine, http://127.0.0.1:8000 (PORT=8123 make run for another)'
-	@echo 'make test          all tests but those in a browser'
+	@echo 'make test          all tests but those in a browser and the campaign of kills'
 	@echo 'make test-browser  the tests in Chromium'
+	@echo 'make test-chaos    a minute of kills and cuts; nothing may be lost and nothing doubled'
+	@echo 'make chaos         the same for as long as you like: TASKS=10000 KILLS=200 SEED=1 make chaos'
 	@echo 'make check         what CI runs: format, lint, types, contracts, migrations, deploy checks, all tests'
+	@echo 'make mutations     takes one guard after the other out and shows which test notices (long)'
 	@echo 'make format        format the code and mend what ruff can mend'
 	@echo 'make lock          pin requirements/*.in in requirements/*.txt, with hashes'
 	@echo 'make clean         remove the environment and caches; never your data in var/'
@@ -29,13 +36,23 @@ run: $(VENV)/.run
 	@exec $(BIN)/python manage.py up
 
 test: $(VENV)/.dev
-	@exec $(BIN)/python -m pytest -n auto -m 'not browser' $(ARGS)
+	@exec $(BIN)/python -m pytest -n auto -m 'not browser and not chaos' $(ARGS)
+
+mutations: $(VENV)/.dev
+	@exec $(BIN)/python -m tests.mutations $(ARGS)
 
 test-browser: $(VENV)/.dev
 	@$(BIN)/python -m personalq.embedded.find_browser >/dev/null
 	@exec $(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
-check: lint types test test-browser
+# By itself: it is no fair test of others beside it when whole processors are kept busy with starting again.
+test-chaos: $(VENV)/.dev
+	@exec $(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)
+
+chaos: $(VENV)/.dev
+	@exec $(BIN)/python -m tests.chaos --tasks $(TASKS) --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+check: lint types test test-browser test-chaos
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check $(SOURCES)

@@ -27,6 +27,9 @@ _ROUTES: Final = {
     "tasks": "api-tasks",
     "agents": "api-agents",
     "queues": "api-queues",
+    "dead_letters": "api-dead-letters",
+    "bulk_actions": "api-bulk-actions",
+    "stop_switch": "api-stop-switch",
     "schema": "api-schema",
     "docs": "api-docs",
 }

@@ -10,7 +10,7 @@ import environ
 from django.urls import reverse_lazy
 
 from personalq.embedded.layout import Layout
-from personalq.lib import csp, env, logs, paths, rates, redaction, static_files
+from personalq.lib import csp, database_guards, env, logs, paths, rates, redaction, static_files
 
 django_stubs_ext.monkeypatch()
 
@@ -108,6 +108,14 @@ else:
     DATABASES = {"default": environ.Env().db("DATABASE_URL")}
     REDIS_LAYER_URL, REDIS_CACHE_URL, CELERY_BROKER_URL = env.redis_urls("REDIS_URL")
 DATABASES["default"].setdefault("OPTIONS", {}).update(CONNECTION_OPTIONS)
+# Connections in the pool die with a server that restarts. Each is tried before use: else each would cost a request.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["OPTIONS"]["options"] = database_guards.as_options(
+    statement_seconds=env.positive_int("PERSONALQ_STATEMENT_TIMEOUT_SECONDS", 30, 3600),
+    lock_seconds=env.positive_int("PERSONALQ_LOCK_TIMEOUT_SECONDS", 10, 3600),
+    idle_in_transaction_seconds=env.positive_int("PERSONALQ_IDLE_TRANSACTION_TIMEOUT_SECONDS", 15, 3600),
+    others=DATABASES["default"]["OPTIONS"].get("options", ""),
+)
 redaction.register_secrets(DATABASES["default"].get("PASSWORD"), urlsplit(REDIS_LAYER_URL).password)
 
 CACHES = {
@@ -161,9 +169,13 @@ CELERY_BEAT_SCHEDULE = {
 PERSONALQ_COMMANDS = env.commands("PERSONALQ_COMMANDS")
 PERSONALQ_SCRATCH_DIR = env.text("PERSONALQ_SCRATCH_DIR", "")
 PERSONALQ_WORKER_SLOTS = env.positive_int("PERSONALQ_WORKER_SLOTS", 100, 10_000)
+PERSONALQ_AGENTS_PER_USER = env.positive_int("PERSONALQ_AGENTS_PER_USER", 200, 10_000)
+PERSONALQ_QUEUES_PER_USER = env.positive_int("PERSONALQ_QUEUES_PER_USER", 100, 10_000)
+PERSONALQ_USER_RUNNING_LIMIT = env.positive_int("PERSONALQ_USER_RUNNING_LIMIT", 50, 10_000)
 PERSONALQ_LEASE_SECONDS = env.positive_int("PERSONALQ_LEASE_SECONDS", 30, 3600)
 PERSONALQ_WATCH_SECONDS = env.positive_float("PERSONALQ_WATCH_SECONDS", 0.5, 5)
 PERSONALQ_SHUTDOWN_SECONDS = env.positive_int("PERSONALQ_SHUTDOWN_SECONDS", 8, 3600)
+PERSONALQ_READY_TASK_SECONDS = env.positive_int("PERSONALQ_READY_TASK_SECONDS", 300, 86_400, minimum=0)
 
 # --- Event sockets, per process (docs/websocket.md) ------------------------------------------------
 PERSONALQ_SOCKET_AUTH_SECONDS = env.positive_float("PERSONALQ_SOCKET_AUTH_SECONDS", 5, 60)
@@ -221,7 +233,7 @@ PERSONALQ_SIGN_IN_LIFETIME = timedelta(days=30)
 # --- The wire ----------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = PERSONALQ_HTTPS
 # Programs are refused over plain HTTP instead of redirected (personalq.lib.middleware.MachinePaths).
-SECURE_REDIRECT_EXEMPT = [paths.MACHINE_PATHS_PATTERN, r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [paths.MACHINE_PATHS_PATTERN, paths.HEALTH_PATHS_PATTERN]
 # Edge takes the header from everybody who is not one of our proxies.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PERSONALQ_TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 63_072_000 if PERSONALQ_HTTPS else 0
@@ -267,6 +279,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    # Other things have a status, too.
+    "ENUM_NAME_OVERRIDES": {"TaskStatusEnum": "tasks.states.WORDS"},
     "SORT_OPERATIONS": False,
 }
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from personalq.lib.errors import Conflict, InvalidInput, NotFound
-from tasks import dispatch, locks
+from tasks import dispatch, locks, quotas
 from tasks.constraints import NameTaken, conflicts
 from tasks.models import Agent, Queue
 from tasks.runners import KINDS, RUNNERS
@@ -62,13 +62,15 @@ def create(
 ) -> Agent:
     """Make an agent of `actor`; without a queue it uses the default one.
 
-    Raises ValidationError or InvalidInput naming the field, NameTaken, or Conflict when the queue vanished.
+    Raises ValidationError or InvalidInput naming the field, NameTaken, QuotaReached, or Conflict when the queue
+    vanished.
     """
     if kind not in RUNNERS:
         raise InvalidInput.for_field("kind", "invalid_choice", f"Use one of: {', '.join(KINDS)}.")
     fields.setdefault("queue", Queue.objects.shared_default())
     agent = Agent(owner=actor, name=name, kind=kind, config=checked_config(kind, config or {}), **fields)
     with conflicts(taken=_name_taken(), gone=Conflict(_QUEUE_GONE)), transaction.atomic():
+        quotas.take_place_for_agent(actor)
         _save(agent)
     _log("created", agent, actor)
     return agent

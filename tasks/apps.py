@@ -1,4 +1,7 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
+
+from personalq.lib import database_guards
 
 
 class TasksConfig(AppConfig):
@@ -6,3 +9,7 @@ class TasksConfig(AppConfig):
 
     name = "tasks"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        pre_migrate.connect(database_guards.lift, sender=self, dispatch_uid="database guards")
+        post_migrate.connect(database_guards.restore, sender=self, dispatch_uid="database guards")

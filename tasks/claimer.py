@@ -42,6 +42,10 @@ class Claimer:
     def free_slots(self) -> int:
         return self._free
 
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
     def look_at(self, queue_id: int) -> None:
         """Look at a queue soon. Asking again while it waits for its turn changes nothing."""
         with self._changed:

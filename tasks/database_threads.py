@@ -7,7 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, TypeVar
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import Error as DatabaseFailure
+from django.db import connections
+
+from personalq.lib.database_guards import is_outage
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -34,7 +37,9 @@ class DatabaseThreads:
         while True:
             try:
                 return await self.run(work, **arguments)
-            except (OperationalError, InterfaceError):
+            except DatabaseFailure as error:
+                if not is_outage(error):
+                    raise
                 logger.warning("The database is away; trying again.")
                 await asyncio.sleep(PAUSE_SECONDS)
 

@@ -25,6 +25,15 @@ def nudge_after_commit(queue_id: int | None) -> None:
         transaction.on_commit(partial(nudge, queue_id), robust=True)
 
 
+def nudge_bulk(bulk_id: int) -> None:
+    """Ask a worker to carry a bulk action on."""
+    messenger.post(Hint(1, _send_bulk_nudge, (bulk_id,)))
+
+
+def nudge_bulk_after_commit(bulk_id: int) -> None:
+    transaction.on_commit(partial(nudge_bulk, bulk_id), robust=True)
+
+
 def stop(*, task_id: int, attempt: int) -> None:
     """Ask whichever worker carries this attempt out to stop it."""
     messenger.post(Hint(0, _send_stop, (task_id, attempt)))
@@ -36,6 +45,10 @@ def stop_after_commit(*, task_id: int, attempt: int) -> None:
 
 def _send_nudge(queue_id: int) -> None:
     current_app.send_task("tasks.jobs.work_queue", args=[queue_id], expires=NUDGE_LIFETIME_SECONDS, retry=False)
+
+
+def _send_bulk_nudge(bulk_id: int) -> None:
+    current_app.send_task("tasks.jobs.advance_bulk_action", args=[bulk_id], expires=NUDGE_LIFETIME_SECONDS, retry=False)
 
 
 def _send_stop(task_id: int, attempt: int) -> None:

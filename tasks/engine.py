@@ -1,7 +1,8 @@
 """The part of a worker process that carries many tasks at once: one event loop in one thread.
 
-Celery hands nudges to `work`; claimed tasks run on the loop, so hundreds that wait for a model or a program cost one
-thread. A watch notices within half a second, without any message, that a task was cancelled or its claim lost.
+Celery hands nudges to `work`, which the claimer turns into claims. Claimed tasks run on the loop, so hundreds that
+wait for a model or a program cost one thread. A watch notices within half a second, without any message, that a task
+was cancelled or its claim lost.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from tasks import execution, lifecycle
+from tasks.claimer import Claimer
 from tasks.claims import Claim, ClaimLost
 from tasks.database_threads import DatabaseThreads
+from tasks.heartbeats import Pulse
 from tasks.models import Task
 
 logger = logging.getLogger(__name__)
@@ -32,33 +35,21 @@ class Engine:
     """Claims and carries out up to `slots` tasks at once until it is shut down."""
 
     def __init__(self, *, slots: int) -> None:
-        """Start the loop's thread."""
+        """Start the loop's thread and the claimer's."""
         self.worker: Final = f"{socket.gethostname()}:{os.getpid()}"
         self._database = DatabaseThreads(DATABASE_THREADS)
-        self._guard = threading.Lock()
-        self._free = slots
-        self._refused: set[int] = set()
-        self._is_closing = False
         # Only the loop's own thread touches the running attempts.
         self._running: dict[Claim, asyncio.Task[None]] = {}
-        self._looking: set[asyncio.Task[None]] = set()
         self._renewed_at = time.monotonic()
+        self._pulse = Pulse(worker=self.worker, slots=slots)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="engine", daemon=True)
         self._thread.start()
+        self._claimer = Claimer(slots=slots, worker=self.worker, start=self._begin)
 
     def work(self, queue_id: int) -> None:
-        """Claim from a queue until it has nothing to take or no slot is free. Called from any thread."""
-        while self._take_slot(queue_id):
-            task = None
-            try:
-                task = lifecycle.claim(queue_id=queue_id, worker=self.worker)
-            finally:
-                if task is None:
-                    self._return_slot()
-            if task is None:
-                return
-            self._loop.call_soon_threadsafe(self._start, task, queue_id)
+        """Look for work in a queue soon. Called from any thread."""
+        self._claimer.look_at(queue_id)
 
     def stop_attempt(self, claim: Claim) -> None:
         """Stop one attempt if it runs here. Called from any thread."""
@@ -66,35 +57,17 @@ class Engine:
 
     def shut_down(self, patience_seconds: float) -> None:
         """Take nothing more, let attempts finish for a while, then stop the rest and give their tasks back."""
-        with self._guard:
-            self._is_closing = True
+        self._claimer.close()
         if not self._thread.is_alive():
             return
         asyncio.run_coroutine_threadsafe(self._drain(patience_seconds), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._database.close()
+        self._pulse.stop()
 
-    # --- Slots: how many may be under way, claimed or about to be -----------------------------------
-
-    def _take_slot(self, queue_id: int) -> bool:
-        with self._guard:
-            if self._is_closing:
-                return False
-            if self._free == 0:
-                self._refused.add(queue_id)
-                return False
-            self._free -= 1
-            return True
-
-    def _return_slot(self) -> None:
-        with self._guard:
-            self._free += 1
-
-    def _take_refused(self) -> set[int]:
-        with self._guard:
-            refused, self._refused = self._refused, set()
-            return refused
+    def _begin(self, task: Task) -> None:
+        self._loop.call_soon_threadsafe(self._start, task)
 
     # --- On the loop -----------------------------------------------------------------------------------
 
@@ -107,29 +80,19 @@ class Engine:
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
-    def _start(self, task: Task, queue_id: int) -> None:
+    def _start(self, task: Task) -> None:
         claim = Claim.of(task)
-        self._running[claim] = self._loop.create_task(self._carry_out(task, claim, queue_id))
+        self._running[claim] = self._loop.create_task(self._carry_out(task, claim))
 
-    async def _carry_out(self, task: Task, claim: Claim, queue_id: int) -> None:
+    async def _carry_out(self, task: Task, claim: Claim) -> None:
         try:
             await execution.carry_out(task, self._database)
+        except asyncio.CancelledError:
+            logger.info("Attempt %s of task %s was stopped.", claim.attempt, task.uuid)
+            raise
         finally:
             del self._running[claim]
-            self._return_slot()
-            self._look_again({queue_id} | self._take_refused())
-
-    def _look_again(self, queues: set[int]) -> None:
-        looking = self._loop.create_task(self._look_for_more(queues))
-        self._looking.add(looking)
-        looking.add_done_callback(self._looking.discard)
-
-    async def _look_for_more(self, queues: set[int]) -> None:
-        for queue_id in queues:
-            try:
-                await self._database.run(self.work, queue_id=queue_id)
-            except (DatabaseError, InterfaceError):
-                logger.warning("Could not look for more work; the sweep will.")
+            self._claimer.end(task)
 
     def _cancel(self, claim: Claim) -> None:
         if running := self._running.get(claim):
@@ -142,6 +105,7 @@ class Engine:
                 # A database that hangs is as bad as one that is gone.
                 async with asyncio.timeout(min(self._patience(), settings.PERSONALQ_LEASE_SECONDS / 3)):
                     await self._stop_lost()
+                    await self._show_life()
             except (DatabaseError, InterfaceError, TimeoutError):
                 self._fence_off()
             except Exception:
@@ -160,6 +124,11 @@ class Engine:
             self._renewed_at = time.monotonic()
         for claim in asked - held:
             self._cancel(claim)
+
+    async def _show_life(self) -> None:
+        # A worker that cannot claim any more is not at work, whatever its loop does.
+        if self._pulse.is_due and self._claimer.is_alive:
+            await self._database.run(self._pulse.beat, running=len(self._running))
 
     def _patience(self) -> float:
         """How long a look may take: never beyond the moment at which the work here has to stop."""
@@ -183,7 +152,6 @@ class Engine:
             await asyncio.wait([running[claim] for claim in left], timeout=STOP_SECONDS)
         for claim in left:
             await self._give_back(claim)
-        await asyncio.gather(*self._looking)
 
     async def _give_back(self, claim: Claim) -> None:
         try:

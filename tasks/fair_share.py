@@ -23,6 +23,8 @@ class Lane:
     agent_room: int
     running_of_owner: int
     served_at: datetime | None
+    closed_by: str | None = None
+    """Why nothing of the lane may start now, whatever room there is."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,16 +58,22 @@ def read(
     limit: int = 500,
     owner_id: int | None = None,
     task_ids: Iterable[int] | None = None,
+    attempt: int | None = None,
+    kind: str | None = None,
 ) -> list[FeedEvent]:
     """Events with `after` < id <= `up_to` in order of their ids, at most `limit`.
 
-    `up_to` must come from `horizon()`, read before. Filters by owner or by tasks when they are given.
+    `up_to` must come from `horizon()`, read before. Filters by owner, tasks, attempt or kind when they are given.
     """
     rows = TaskEvent.objects.filter(id__gt=after, id__lte=up_to).order_by("id")
     if owner_id is not None:
         rows = rows.filter(owner_id=owner_id)
     if task_ids is not None:
         rows = rows.filter(task_id__in=list(task_ids))
+    if attempt is not None:
+        rows = rows.filter(attempt=attempt)
+    if kind is not None:
+        rows = rows.filter(kind=kind)
     return [FeedEvent(*row) for row in rows.values_list(*_COLUMNS)[:limit]]
 
 

@@ -7,7 +7,7 @@ from celery.signals import worker_ready, worker_shutdown
 from celery.worker.control import control_command
 from django.conf import settings
 
-from tasks import engine
+from tasks import bulk, engine
 from tasks.claims import Claim
 from tasks.runners.command import sweep_scratch
 from tasks.sweep import sweep as heal
@@ -24,6 +24,12 @@ def sweep() -> None:
     heal()
 
 
+@shared_task(name="tasks.jobs.advance_bulk_action")
+def advance_bulk_action(bulk_id: int) -> None:
+    """Carry a bulk action on for about two seconds; it asks for its next turn itself."""
+    bulk.advance(bulk_id)
+
+
 @control_command(args=[("task_id", int), ("attempt", int)])
 def stop_attempt(state: Any, task_id: int, attempt: int) -> dict[str, str]:  # noqa: ARG001 - Celery's signature
     """Stop an attempt that runs in this process, without waiting for the watch to notice."""
@@ -35,6 +41,8 @@ def stop_attempt(state: Any, task_id: int, attempt: int) -> dict[str, str]:  # n
 def begin(**_: Any) -> None:
     """What an earlier worker left behind is taken up at once rather than with the next tick."""
     sweep_scratch()
+    # From now on it shows that it is alive, also while there is nothing to do.
+    engine.current()
     sweep.apply_async(retry=False)
 
 

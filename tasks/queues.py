@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from personalq.lib.errors import Conflict, NotFound
-from tasks import dispatch, locks
+from tasks import dispatch, locks, quotas
 from tasks.constraints import NameTaken, conflicts
 from tasks.models import DEFAULT_QUEUE, Queue
 from tasks.states import UNFINISHED
@@ -38,12 +38,14 @@ class QueueLimits(TypedDict, total=False):
 def create(*, actor: User, name: str, is_shared: bool = False, **limits: Unpack[QueueLimits]) -> Queue:
     """Make a queue of `actor`, or one that everybody shares (for operators: the caller has checked that).
 
-    Raises ValidationError naming the field, or NameTaken, also for the name of a shared queue.
+    Raises ValidationError naming the field, QuotaReached, or NameTaken, also for the name of a shared queue.
     """
     queue = Queue(owner=None if is_shared else actor, name=name, **limits)
     if not is_shared and Queue.objects.filter(owner__isnull=True, name=name).exists():
         raise NameTaken("A shared queue has this name.")
     with conflicts(taken=NameTaken("There is a queue of this name already.")), transaction.atomic():
+        if not is_shared:
+            quotas.take_place_for_queue(actor)
         _save(queue)
     _log("created", queue, actor)
     return queue

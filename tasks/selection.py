@@ -38,7 +38,7 @@ class Selection:
 
 
 @dataclass
-class _Running:
+class Running:
     """How many tasks run now, counted by what limits them."""
 
     in_queue: Counter[int] = field(default_factory=Counter)
@@ -52,7 +52,7 @@ def select(*, queue_id: int, limit: int, now: datetime) -> Selection:
     queue = Queue.objects.filter(pk=queue_id).first()
     if queue is None or queue.is_paused or is_stopped():
         return Selection()
-    running = _count_running()
+    running = count_running()
     room, look_again_at = _room_of(queue, running, now)
     room = min(limit, room)
     if room <= 0:
@@ -94,20 +94,31 @@ SELECT queue_id FROM waiting
 """
 
 
-def _room_of(queue: Queue, running: _Running, now: datetime) -> tuple[int, datetime | None]:
-    room = queue.concurrency_limit - running.in_queue[queue.pk]
+def _room_of(queue: Queue, running: Running, now: datetime) -> tuple[int, datetime | None]:
+    room = room_in(queue, running)
+    left, look_again_at = starts_left(queue, now)
+    return (room if left is None else min(room, left)), look_again_at
+
+
+def room_in(queue: Queue, running: Running) -> int:
+    """How many more tasks may run in a queue at once."""
+    return queue.concurrency_limit - running.in_queue[queue.pk]
+
+
+def starts_left(queue: Queue, now: datetime) -> tuple[int | None, datetime | None]:
+    """How many tasks a queue's rate lets start now (None: any number) and, if none, when the next one may."""
     if queue.rate_limit is None:
-        return room, None
+        return None, None
     period = timedelta(seconds=queue.rate_period_seconds)
     starts = list(queue.starts.filter(at__gt=now - period).order_by("-at").values_list("at", flat=True))
     left = queue.rate_limit - len(starts)
     # The oldest start that still counts against the limit makes room when its period is over.
-    look_again_at = starts[queue.rate_limit - 1] + period if left <= 0 else None
-    return min(room, left), look_again_at
+    return left, starts[queue.rate_limit - 1] + period if left <= 0 else None
 
 
-def _count_running() -> _Running:
-    counted = _Running()
+def count_running() -> Running:
+    """What runs now, everywhere."""
+    counted = Running()
     for queue_id, owner_id, agent_id, number in _rows(
         "SELECT queue_id, owner_id, agent_id, count(*) FROM tasks WHERE status = 4 GROUP BY 1, 2, 3", {}
     ):
@@ -133,21 +144,38 @@ WITH RECURSIVE lanes AS (
         ORDER BY owner_id, agent_id LIMIT 1
     ) AS following
 )
+"""
+
+_ONE_LANE = "WITH lanes AS (SELECT %(owner)s::bigint AS owner_id, %(agent)s::bigint AS agent_id)"
+
+_LIMITS = """
 SELECT lanes.owner_id, lanes.agent_id, agents.concurrency_limit,
-    coalesce(user_limits.running_limit, %(running_limit)s), queue_turns.at
+    coalesce(user_limits.running_limit, %(running_limit)s), queue_turns.at,
+    CASE
+        WHEN NOT users.is_active THEN 'owner_inactive'
+        WHEN agents.is_paused THEN 'agent_paused'
+        WHEN agents.held_until_at > %(now)s THEN 'agent_held'
+    END
 FROM lanes
 JOIN agents ON agents.id = lanes.agent_id
 JOIN users ON users.id = lanes.owner_id
 LEFT JOIN user_limits ON user_limits.user_id = lanes.owner_id
 LEFT JOIN queue_turns ON queue_turns.queue_id = %(queue)s AND queue_turns.owner_id = lanes.owner_id
-WHERE users.is_active AND NOT agents.is_paused
-    AND (agents.held_until_at IS NULL OR agents.held_until_at <= %(now)s)
 """
 
 
-def _lanes(queue: Queue, running: _Running, now: datetime) -> list[Lane]:
+def _lanes(queue: Queue, running: Running, now: datetime) -> list[Lane]:
     """The lanes whose agents are neither paused nor held and whose owners are active."""
-    parameters = {"queue": queue.pk, "now": now, "running_limit": settings.PERSONALQ_USER_RUNNING_LIMIT}
+    return [lane for lane in _read_lanes(_LANES, {}, queue, running, now) if lane.closed_by is None]
+
+
+def lane_of(*, owner_id: int, agent_id: int, queue: Queue, running: Running, now: datetime) -> Lane:
+    """The lane of an agent for an owner in a queue, whether or not it may start anything."""
+    return _read_lanes(_ONE_LANE, {"owner": owner_id, "agent": agent_id}, queue, running, now)[0]
+
+
+def _read_lanes(which: str, names: dict[str, int], queue: Queue, running: Running, now: datetime) -> list[Lane]:
+    limits = {"queue": queue.pk, "now": now, "running_limit": settings.PERSONALQ_USER_RUNNING_LIMIT}
     return [
         Lane(
             owner_id=owner_id,
@@ -156,8 +184,11 @@ def _lanes(queue: Queue, running: _Running, now: datetime) -> list[Lane]:
             agent_room=agent_limit - running.of_agent[agent_id],
             running_of_owner=running.of_owner_in_queue[owner_id, queue.pk],
             served_at=served_at,
+            closed_by=closed_by,
         )
-        for owner_id, agent_id, agent_limit, owner_limit, served_at in _rows(_LANES, parameters)
+        for owner_id, agent_id, agent_limit, owner_limit, served_at, closed_by in _rows(
+            which + _LIMITS, {**limits, **names}
+        )
     ]
 
 

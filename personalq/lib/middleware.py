@@ -22,8 +22,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from personalq.lib import errors
 from personalq.lib.access_log import log_access
 from personalq.lib.client_address import is_trusted_proxy
-from personalq.lib.health import HEALTH_PATH, alive
-from personalq.lib.paths import is_api_path, is_machine_path
+from personalq.lib.health import answer_by_route
+from personalq.lib.paths import is_api_path, is_health_path, is_machine_path
 from personalq.lib.problems import ProblemResponse, error_response, problem_response
 from personalq.lib.request_ids import new_request_id, using_request_id
 from personalq.lib.security_headers import add_security_headers
@@ -90,9 +90,9 @@ class MachinePaths:
         refusal = _refusal(request)
         if refusal is not None:
             return error_response(refusal, request)
-        if request.path_info == HEALTH_PATH:
+        if is_health_path(request.path_info):
             # Supervisors and load balancers ask by address, which is in nobody's ALLOWED_HOSTS.
-            return alive(request)
+            return answer_by_route(request)
         if is_api_path(request.path_info):
             _strip_one_slash(request)
         return _same_for_strangers(self.get_response(request), request)

@@ -5,13 +5,15 @@ documents that it may answer with, and the ways to sign in.
 """
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, get_doc
-from drf_spectacular.utils import Direction, OpenApiResponse
+from drf_spectacular.utils import Direction, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 
@@ -51,10 +53,20 @@ class Problem(serializers.Serializer[Any]):
     errors = FieldProblem(many=True)  # type: ignore[assignment]  # the name is RFC 9457's, not the form's
 
 
+@dataclass(frozen=True, kw_only=True)
+class Addition:
+    """What a mixin adds to the description of a method of each view that adopts it."""
+
+    parameters: Sequence[OpenApiParameter]
+    problems: Mapping[int, str]
+    """Status → sentence, which stands behind what the view itself says of it."""
+
+
 class ProblemSchema(AutoSchema):
     """Adds to each operation the problems that it may answer with.
 
-    A view declares a 409 itself, with ``@extend_schema(responses={..., **conflict("…")})``.
+    A view declares a 409 itself, with ``@extend_schema(responses={..., **conflict("…")})``. What a mixin brings it
+    names in ``additions``, a mapping of methods to `Addition`.
     """
 
     default_problems: ClassVar[tuple[int, ...]] = (400, 401, 403, 429)
@@ -66,6 +78,10 @@ class ProblemSchema(AutoSchema):
     def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
         # What the class says is about all of its methods.
         return str(get_doc(getattr(self.view, self.method.lower())))
+
+    def get_override_parameters(self) -> list[Any]:
+        added = self._addition()
+        return [*super().get_override_parameters(), *(added.parameters if added else ())]
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         if any(isinstance(permission, AllowAny) for permission in self.view.get_permissions()):
@@ -84,12 +100,25 @@ class ProblemSchema(AutoSchema):
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status, body in bodies.items():
             body["description"] = body["description"] or HTTPStatus(int(status)).phrase
+        added = self._addition()
+        for code, sentence in (added.problems if added else {}).items():
+            if str(code) in bodies:
+                bodies[str(code)]["description"] += f" {sentence}"
+            else:
+                bodies[str(code)] = self._problem_body(code, sentence, direction)
         for code in self._problem_statuses():
             if str(code) not in bodies:
-                bodies[str(code)] = self._get_response_for_code(  # type: ignore[no-untyped-call]
-                    _problem(_SENTENCES[code]), str(code), (PROBLEM_MEDIA_TYPE,), direction
-                )
+                bodies[str(code)] = self._problem_body(code, _SENTENCES[code], direction)
         return dict(sorted(bodies.items()))
+
+    def _problem_body(self, code: int, sentence: str, direction: Direction) -> dict[str, Any]:
+        body: dict[str, Any] = self._get_response_for_code(  # type: ignore[no-untyped-call]
+            _problem(sentence), str(code), (PROBLEM_MEDIA_TYPE,), direction
+        )
+        return body
+
+    def _addition(self) -> Addition | None:
+        return getattr(self.view, "additions", {}).get(self.method)
 
     def _problem_statuses(self) -> tuple[int, ...]:
         with_path = (404,) if "{" in self.path else ()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.core import exceptions as django_exceptions
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError
 from django.http import Http404
 from django_ratelimit.exceptions import Ratelimited
 from rest_framework import exceptions as drf
@@ -13,6 +13,7 @@ from rest_framework_simplejwt.exceptions import InvalidToken as SimpleJWTInvalid
 from rest_framework_simplejwt.exceptions import TokenError
 
 from personalq.lib import errors
+from personalq.lib.database_guards import is_outage
 from personalq.lib.errors import AppError, FieldError
 
 MAX_REPORTED_ERRORS = 50
@@ -28,6 +29,8 @@ def app_error_from(exception: BaseException) -> AppError | None:
         return exception
     if type(exception) is LookupError:  # "unknown encoding"; KeyError and IndexError stay bugs of ours
         return errors.UnsupportedMediaType()
+    if is_outage(exception):
+        return errors.Unavailable()
     for kinds, make in _TRANSLATIONS:
         if isinstance(exception, kinds):
             return make(exception)
@@ -118,5 +121,4 @@ _TRANSLATIONS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...]
     (django_exceptions.ValidationError, _invalid_model),
     (RecursionError, _fixed(errors.MalformedBody)),
     ((DataError, UnicodeError), _fixed(errors.InvalidInput)),
-    ((OperationalError, InterfaceError), _fixed(errors.Unavailable)),
 )

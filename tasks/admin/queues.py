@@ -1,23 +1,34 @@
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from personalq.lib.admin import SafeModelAdmin
 from tasks import queues
-from tasks.admin.acting import act_on_each, operator
+from tasks.admin.acting import VerbModelAdmin, act_on_each, operator
 from tasks.models import Queue
+
+LIMITS = ("concurrency_limit", "rate_limit", "rate_period_seconds")
 
 
 @admin.register(Queue)
-class QueueAdmin(SafeModelAdmin[Queue]):
+class QueueAdmin(VerbModelAdmin[Queue]):
     """Lanes of work. One without an owner is shared by everybody."""
 
-    list_display = ("name", "owner", "concurrency_limit", "is_paused", "created_at")
+    list_display = (
+        "name",
+        "owner",
+        "concurrency_limit",
+        "rate_limit",
+        "rate_period_seconds",
+        "is_paused",
+        "created_at",
+    )
     list_filter = ("is_paused", ("owner", admin.EmptyFieldListFilter), "created_at")
     list_select_related = ("owner",)
     search_fields = ("name", "uuid", "owner__username")
-    fields = ("name", "owner", "concurrency_limit", "is_paused", "uuid", "created_at", "updated_at")
+    fields = ("name", "owner", *LIMITS, "is_paused", "uuid", "created_at", "updated_at")
     readonly_fields = ("uuid", "created_at", "updated_at")
     autocomplete_fields = ("owner",)
     show_full_result_count = False
@@ -32,9 +43,16 @@ class QueueAdmin(SafeModelAdmin[Queue]):
         return False
 
     def save_model(self, request: HttpRequest, obj: Queue, form: ModelForm[Queue], change: bool) -> None:  # noqa: FBT001
-        super().save_model(request, obj, form, change)
-        if change and not obj.is_paused:
-            queues.resume(actor=operator(request), queue=obj)
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        actor = operator(request)
+        limits: Any = {name: getattr(obj, name) for name in LIMITS if name in form.changed_data}
+        if limits:
+            queues.change(actor=actor, queue=obj, **limits)
+        if "is_paused" in form.changed_data:
+            switch = queues.pause if obj.is_paused else queues.resume
+            switch(actor=actor, queue=obj)
 
     @admin.action(description="Pause: start no more tasks", permissions=["change"])
     def pause(self, request: HttpRequest, chosen: QuerySet[Queue]) -> None:

@@ -1,16 +1,14 @@
+from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest
 
-from personalq.lib.admin import SafeModelAdmin
-from personalq.lib.errors import IllegalTransition
 from tasks import lifecycle
-from tasks.admin.acting import act_on_each, operator
+from tasks.admin.acting import VerbModelAdmin, act_on_each, operator
 from tasks.models import Task
 
 EDITABLE = ("title", "prompt", "order")
@@ -19,16 +17,16 @@ SHOWN = (
     "concurrency_key", "concurrency_policy",
     "attempts", "free_attempts", "lost_attempts", "held_attempts", "max_attempts",
     "not_before_at", "start_by_at", "lease_expires_at", "deadline_at",
-    "started_at", "finished_at", "dead_at", "createdat", "updatedat",
+    "started_at", "finished_at", "dead_at", "created_at", "updated_at",
     "result", "error_code", "error_detail", "tokens_in", "tokens_out", "cost",
 )  # fmt: skip
 
 
 @admin.register(Task)
-class TaskAdmin(SafeModelAdmin[Task]):
+class TaskAdmin(VerbModelAdmin[Task]):
     """Everybody's tasks. Whatever changes one here goes through the lifecycle, like everywhere else."""
 
-    list_display = ("uuid", "title", "status", "owner", "agent", "queue", "attempts", "createdat")
+    list_display = ("uuid", "title", "status", "owner", "agent", "queue", "attempts", "created_at")
     list_filter = ("status", "source", "error_code", "queue", "createdat")
     list_select_related = ("owner", "agent", "queue")
     search_fields = ("uuid", "title", "owner__username", "agent__name")
@@ -52,12 +50,14 @@ class TaskAdmin(SafeModelAdmin[Task]):
     def save_model(self, request: HttpRequest, obj: Task, form: Any, change: bool) -> None:  # noqa: ARG002, FBT001
         lifecycle.edit(actor=operator(request), task=obj, **{name: getattr(obj, name) for name in form.changed_data})
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
-        try:
-            return super().changeform_view(request, *args, **kwargs)
-        except IllegalTransition as error:
-            self.message_user(request, error.detail, messages.ERROR)
-            return HttpResponseRedirect(request.path)
+    # The columns have the older systems' names, which do not read well as labels.
+    @admin.display(description="created at", ordering="createdat")
+    def created_at(self, task: Task) -> datetime:
+        return task.createdat
+
+    @admin.display(description="updated at", ordering="updatedat")
+    def updated_at(self, task: Task) -> datetime:
+        return task.updatedat
 
     @admin.action(description="Cancel", permissions=["change"])
     def cancel(self, request: HttpRequest, chosen: QuerySet[Task]) -> None:

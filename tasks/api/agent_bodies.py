@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from personalq.lib.fields import StrictSerializer
-from tasks.api.forms import AGENT_CHANGES, AGENT_FORMS, AgentChanges, AgentForm, own_fields
+from tasks.api.agent_forms import AGENT_CHANGES, AGENT_FORMS, AgentChanges, AgentForm, own_fields
 from tasks.models import Agent
 
 

@@ -1,4 +1,4 @@
-"""Agents: list, create, read, change, delete."""
+"""Agents: list, create, read, change, delete, pause, resume and end a hold."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -7,18 +7,19 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.idempotent import IdempotentPost
 from accounts.models import User
 from personalq.lib.openapi import conflict, no_content
 from tasks import access, agents
 from tasks.api import documents, references
 from tasks.api.agent_bodies import read_changes, read_new_agent
+from tasks.api.agent_forms import AGENT_FORMS, AnyAgentChanges
 from tasks.api.base import READ_LIMIT, ApiView, ObjectView, body_of, created
 from tasks.api.filters import OwnerQuery, PageParameters, agents_listed
-from tasks.api.forms import AGENT_FORMS, AnyAgentChanges
 from tasks.api.representations import agent_row
 from tasks.models import Agent
 
-_WRITE_LIMIT = ("agent-change", "PERSONALQ_RATE_AGENT_CHANGE")
+WRITE_LIMIT = ("agent-change", "PERSONALQ_RATE_AGENT_CHANGE")
 _NEW_AGENT = PolymorphicProxySerializer(
     component_name="NewAgent", serializers=dict(AGENT_FORMS), resource_type_field_name="kind"
 )
@@ -34,11 +35,11 @@ class AgentView(ApiView):
         return {**values, "queue": references.queue_to_use(owner, values["queue"])}
 
 
-class AgentList(AgentView):
+class AgentList(IdempotentPost, AgentView):
     """Your agents."""
 
     query_class = OwnerQuery
-    rate_limits: ClassVar = {"GET": READ_LIMIT, "HEAD": READ_LIMIT, "POST": _WRITE_LIMIT}
+    rate_limits: ClassVar = {"GET": READ_LIMIT, "HEAD": READ_LIMIT, "POST": WRITE_LIMIT}
 
     @extend_schema(
         operation_id="list_agents",
@@ -56,7 +57,10 @@ class AgentList(AgentView):
         summary="Create an agent",
         tags=["agents"],
         request=_NEW_AGENT,
-        responses={201: documents.AGENT, **conflict("`name_taken`: you have an agent of this name.")},
+        responses={
+            201: documents.AGENT,
+            **conflict("`name_taken`: you have an agent of this name. `quota_reached`: you own as many as you may."),
+        },
     )
     def post(self, request: Request) -> Response:
         values = self.with_queue(read_new_agent(body_of(request)), self.user)
@@ -64,17 +68,21 @@ class AgentList(AgentView):
         return created(agent_row(request)(agent))
 
 
-class OneAgent(AgentView, ObjectView[Agent]):
-    """One agent."""
+class OneAgentView(AgentView, ObjectView[Agent]):
+    """What all routes about one agent share."""
 
     def fetch(self, uuid: UUID, deed: access.Deed) -> Agent:
         return access.agent_for(self.user, uuid, deed)
 
+
+class OneAgent(OneAgentView):
+    """One agent."""
+
     rate_limits: ClassVar = {
         "GET": READ_LIMIT,
         "HEAD": READ_LIMIT,
-        "PATCH": _WRITE_LIMIT,
-        "DELETE": _WRITE_LIMIT,
+        "PATCH": WRITE_LIMIT,
+        "DELETE": WRITE_LIMIT,
     }
 
     @extend_schema(operation_id="get_agent", summary="Read an agent", tags=["agents"], responses={200: documents.AGENT})

@@ -5,11 +5,14 @@ from typing import Any
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
-from tasks import events, failures
+from tasks import events, failures, holds, readiness, waiting
+from tasks.attempt_history import MOST_ATTEMPTS, Outcome
+from tasks.models import ConcurrencyPolicy
 from tasks.models.task import Source
 from tasks.runners import KINDS, RUNNERS
 from tasks.states import ALLOWED_FROM, WORDS, Status, verbs_for
 
+_FAILURES = sorted(failures.FAILURES)
 _VERBS = sorted(verb for verb in ALLOWED_FROM if any(verb in verbs_for(status) for status in Status))
 
 
@@ -26,14 +29,24 @@ class _TaskSummary(serializers.Serializer[Any]):
     )
     trusted = serializers.BooleanField(help_text="Whether a signed-in user wrote the prompt.")
     attempts = serializers.IntegerField(help_text="How often it was begun.")
+    attempts_counted = serializers.IntegerField(
+        help_text="How many of them count against `max_attempts`: not those that were lost, held or returned."
+    )
     max_attempts = serializers.IntegerField()
     not_before_at = serializers.DateTimeField(allow_null=True)
+    start_by_at = serializers.DateTimeField(allow_null=True, help_text="A task that is still ready at this time fails.")
+    held_until_at = serializers.DateTimeField(
+        allow_null=True, help_text="Until when a provider's limit holds the agent of a ready task."
+    )
+    concurrency_key = serializers.CharField(allow_null=True)
+    concurrency_policy = serializers.ChoiceField(choices=ConcurrencyPolicy.values, allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True, help_text="When the latest attempt began.")
     finished_at = serializers.DateTimeField(allow_null=True)
     deadline_at = serializers.DateTimeField(allow_null=True, help_text="When a running attempt will be stopped.")
-    error_code = serializers.ChoiceField(choices=sorted(failures.FAILURES), allow_null=True)
+    is_dead = serializers.BooleanField(help_text="Whether it failed because its attempts were used up.")
+    error_code = serializers.ChoiceField(choices=_FAILURES, allow_null=True)
     error = serializers.CharField(allow_null=True, help_text="One fixed sentence for each code.")
     tokens_in = serializers.IntegerField(allow_null=True)
     tokens_out = serializers.IntegerField(allow_null=True)
@@ -52,12 +65,34 @@ class TaskRow(_TaskSummary):
     prompt_truncated = serializers.BooleanField()
 
 
+class Waiting(serializers.Serializer[Any]):
+    """Why a ready task does not run yet: the first reason of perhaps several."""
+
+    code = serializers.ChoiceField(choices=waiting.CODES)
+    sentence = serializers.CharField()
+    until = serializers.DateTimeField(allow_null=True, help_text="When it will be over, if that is known.")
+
+
+class Cancelled(serializers.Serializer[Any]):
+    """Who cancelled a task, and why."""
+
+    by = serializers.CharField(allow_null=True, help_text="A user name; null when no user asked for it.")
+    at = serializers.DateTimeField()
+    reason = serializers.CharField(allow_null=True)
+
+
 class Task(_TaskSummary):
     """A task."""
 
     prompt = serializers.CharField()
     input = serializers.JSONField(help_text="Any JSON, or null.")
     result = serializers.CharField(allow_null=True)
+    cancelled = Cancelled(allow_null=True, help_text="Null unless the task is cancelled.")
+    waiting = Waiting(
+        allow_null=True,
+        required=False,
+        help_text="Null unless the task is ready. Only here when the task is read, not in answers to changes.",
+    )
     error_detail = serializers.CharField(required=False, help_text="Shown to operators only.")
 
 
@@ -72,6 +107,30 @@ class TaskEvent(serializers.Serializer[Any]):
     data = serializers.DictField(child=serializers.JSONField())  # type: ignore[assignment]  # as with `source`
 
 
+class Attempt(serializers.Serializer[Any]):
+    """What became of one attempt."""
+
+    attempt = serializers.IntegerField(help_text="Its number; the first is 1.")
+    outcome = serializers.ChoiceField(choices=[outcome.value for outcome in Outcome])
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    error_code = serializers.ChoiceField(choices=_FAILURES, allow_null=True)
+    error = serializers.CharField(allow_null=True, help_text="One fixed sentence for each code.")
+    worker = serializers.CharField(allow_null=True)
+    output_length = serializers.IntegerField(help_text="Characters.")
+    output_url = serializers.URLField(help_text="The events with its output.")
+    tokens_in = serializers.IntegerField(allow_null=True)
+    tokens_out = serializers.IntegerField(allow_null=True)
+    cost = serializers.DecimalField(max_digits=12, decimal_places=6, allow_null=True)
+
+
+class Attempts(serializers.Serializer[Any]):
+    """A task's attempts, the latest first."""
+
+    results = Attempt(many=True)
+    total = serializers.IntegerField(help_text=f"How many there were; the latest {MOST_ATTEMPTS} are shown.")
+
+
 class _AgentSummary(serializers.Serializer[Any]):
     uuid = serializers.UUIDField()
     name = serializers.CharField()
@@ -82,6 +141,17 @@ class _AgentSummary(serializers.Serializer[Any]):
     timeout_seconds = serializers.IntegerField()
     output_limit_bytes = serializers.IntegerField()
     max_attempts = serializers.IntegerField()
+    retry_base_seconds = serializers.IntegerField()
+    retry_cap_seconds = serializers.IntegerField()
+    idle_timeout_seconds = serializers.IntegerField(allow_null=True)
+    waiting_timeout_seconds = serializers.IntegerField(allow_null=True)
+    is_paused = serializers.BooleanField()
+    held_until_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="Until when a provider's limit keeps it from starting anything; null when it is over.",
+    )
+    held_reason = serializers.ChoiceField(choices=sorted(holds.WORDS), allow_null=True)
+    held = serializers.CharField(allow_null=True, help_text="Such as `held until 14:05 UTC (usage limit)`.")
     owner = serializers.CharField(help_text="The owner's user name.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -96,6 +166,8 @@ class Queue(serializers.Serializer[Any]):
     is_shared = serializers.BooleanField(help_text="Whether it is everybody's and belongs to the operators.")
     is_paused = serializers.BooleanField()
     concurrency_limit = serializers.IntegerField()
+    rate_limit = serializers.IntegerField(allow_null=True, help_text="Tasks that may start within one period.")
+    rate_period_seconds = serializers.IntegerField()
     owner = serializers.CharField(allow_null=True, help_text="The owner's user name.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
@@ -114,6 +186,30 @@ AGENT = PolymorphicProxySerializer(
     serializers={kind: _agent_of(kind) for kind in KINDS},
     resource_type_field_name="kind",
 )
+
+
+class StopSwitch(serializers.Serializer[Any]):
+    """The operators' switch that stops everything."""
+
+    is_on = serializers.BooleanField()
+    at = serializers.DateTimeField(allow_null=True, help_text="When it was last turned; null if it never was.")
+    reason = serializers.CharField(allow_null=True)
+    by = serializers.CharField(allow_null=True, required=False, help_text="Shown to operators only.")
+
+
+class ReadinessCheck(serializers.Serializer[Any]):
+    """One thing that the product needs."""
+
+    name = serializers.ChoiceField(choices=readiness.NAMES)
+    is_ok = serializers.BooleanField()
+    facts = serializers.DictField(child=serializers.JSONField(), help_text="What was seen; different for each name.")
+
+
+class Readiness(serializers.Serializer[Any]):
+    """What works and what does not."""
+
+    is_ready = serializers.BooleanField()
+    checks = ReadinessCheck(many=True)
 
 
 class _Page(serializers.Serializer[Any]):

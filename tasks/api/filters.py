@@ -1,17 +1,25 @@
 """The query parameters of the lists, and the rows that they select."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from rest_framework import serializers
 
 from accounts.models import User
-from personalq.lib.fields import LARGEST_BIGINT, StrictCharField, StrictChoiceField
-from personalq.lib.queries import ListQuery, QueryIntegerField, StrictQuery
-from tasks import access
+from personalq.lib.fields import (
+    LARGEST_BIGINT,
+    LARGEST_INTEGER,
+    StrictCharField,
+    StrictChoiceField,
+    StrictDateTimeField,
+    StrictSerializer,
+)
+from personalq.lib.queries import ListQuery, QueryBooleanField, QueryIntegerField, StrictQuery
+from tasks import access, events
 from tasks.api import references
-from tasks.models import Agent, Queue, Task
+from tasks.criteria import TaskCriteria
+from tasks.models import Agent, BulkAction, Queue, Task
 from tasks.models.task import Source
 from tasks.names import NAME_LENGTH
 from tasks.states import WORDS, Status
@@ -50,10 +58,9 @@ class OwnerQuery(ListQuery):
     )
 
 
-class TaskQuery(OwnerQuery):
-    """Which tasks to list."""
+class TaskConditions(StrictSerializer):
+    """Conditions on tasks that lists and bulk actions share."""
 
-    status = StatusListField(required=False, help_text="One or more, with commas between them.")
     agent = StrictCharField(max_length=NAME_LENGTH, required=False, help_text="An agent's id, or the name of yours.")
     queue = StrictCharField(max_length=NAME_LENGTH, required=False, help_text="A queue's id or name.")
     source = StrictChoiceField(  # type: ignore[assignment]  # DRF gives every field an attribute of this name
@@ -64,6 +71,22 @@ class TaskQuery(OwnerQuery):
         required=False,
         help_text="Part of the title or prompt, in any case. `%`, `_` and `\\` stand for themselves.",
     )
+    created_after = StrictDateTimeField(required=False, help_text="Only tasks that came in later.")
+    created_before = StrictDateTimeField(required=False, help_text="Only tasks that came in earlier.")
+
+
+class TaskQuery(TaskConditions, OwnerQuery):
+    """Which tasks to list."""
+
+    status = StatusListField(required=False, help_text="One or more, with commas between them.")
+    dead = QueryBooleanField(required=False, help_text="Whether it failed because its attempts were used up.")
+
+
+class DeadLetterQuery(OwnerQuery):
+    """Which dead letters to list."""
+
+    agent = StrictCharField(max_length=NAME_LENGTH, required=False, help_text="An agent's id, or the name of yours.")
+    queue = StrictCharField(max_length=NAME_LENGTH, required=False, help_text="A queue's id or name.")
 
 
 class EventQuery(StrictQuery):
@@ -73,6 +96,10 @@ class EventQuery(StrictQuery):
         min_value=0, max_value=LARGEST_BIGINT, required=False, help_text="Only events with a higher id."
     )
     page_size = QueryIntegerField(min_value=1, max_value=EVENTS_PER_PAGE, required=False, help_text="How many at most.")
+    attempt = QueryIntegerField(
+        min_value=0, max_value=LARGEST_INTEGER, required=False, help_text="Only events of this attempt."
+    )
+    kind = StrictChoiceField(choices=events.KINDS, required=False, help_text="Only events of this kind.")
 
 
 class PageParameters(serializers.Serializer[Any]):
@@ -85,22 +112,33 @@ class PageParameters(serializers.Serializer[Any]):
 def tasks_listed(user: User, query: dict[str, Any]) -> QuerySet[Task]:
     """The tasks that the query asks for, within what the user may see."""
     rows = _owned(user, query, own=access.tasks_of, everybodys=access.everybodys_tasks)
-    if "status" in query:
-        rows = rows.filter(status__in=query["status"])
-    if "agent" in query:
-        rows = rows.filter(agent=references.agent_to_list(user, query["agent"]))
-    if "queue" in query:
-        rows = rows.filter(queue=references.queue_to_list(user, query["queue"]))
-    if "source" in query:
-        rows = rows.filter(source=query["source"])
-    if "search" in query:
-        rows = rows.filter(Q(title__icontains=query["search"]) | Q(prompt__icontains=query["search"]))
-    return rows
+    return criteria_of(user, query).among(rows)
+
+
+def criteria_of(user: User, conditions: Mapping[str, Any]) -> TaskCriteria:
+    """What the conditions of a list or of a bulk action mean; names are those that `user` knows."""
+    agent = references.agent_to_list(user, conditions["agent"]) if "agent" in conditions else None
+    queue = references.queue_to_list(user, conditions["queue"]) if "queue" in conditions else None
+    return TaskCriteria(
+        statuses=conditions.get("status"),
+        agent_id=agent.pk if agent else None,
+        queue_id=queue.pk if queue else None,
+        source=conditions.get("source"),
+        search=conditions.get("search"),
+        is_dead=conditions.get("dead"),
+        created_after=conditions.get("created_after"),
+        created_before=conditions.get("created_before"),
+    )
 
 
 def agents_listed(user: User, query: dict[str, Any]) -> QuerySet[Agent]:
     """The agents that the query asks for, within what the user may see."""
     return _owned(user, query, own=access.agents_of, everybodys=access.everybodys_agents)
+
+
+def bulk_actions_listed(user: User, query: dict[str, Any]) -> QuerySet[BulkAction]:
+    """The bulk actions that the query asks for, within what the user may see."""
+    return _owned(user, query, own=access.bulk_actions_of, everybodys=access.everybodys_bulk_actions)
 
 
 def queues_listed(user: User, query: dict[str, Any]) -> QuerySet[Queue]:

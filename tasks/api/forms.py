@@ -1,9 +1,11 @@
-"""What clients may send in bodies."""
+"""What clients may send in bodies about tasks and queues."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from datetime import datetime
+from typing import Any, ClassVar, Final, NoReturn
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from personalq.lib.fields import (
     LARGEST_INTEGER,
@@ -15,15 +17,14 @@ from personalq.lib.fields import (
     StrictJSONField,
     StrictSerializer,
 )
-from tasks.models import PROMPT_LENGTH, TITLE_LENGTH
-from tasks.names import NAME_LENGTH, agent_name, queue_name
-from tasks.runners import KINDS, RUNNERS
+from tasks.models import PROMPT_LENGTH, TITLE_LENGTH, ConcurrencyPolicy
+from tasks.models.task import CONCURRENCY_KEY_LENGTH
+from tasks.names import NAME_LENGTH, queue_name
 
 SMALLEST_INTEGER: Final = -LARGEST_INTEGER - 1
 INPUT_BYTES: Final = 64 * 1024
 REASON_LENGTH: Final = 500
-DESCRIPTION_LENGTH: Final = 500
-_NAME_HELP: Final = "Unique among yours."
+NAME_HELP: Final = "Unique among yours."
 
 
 class SomeChange(StrictSerializer):
@@ -66,6 +67,49 @@ class TaskForm(StrictSerializer):
         max_length=NAME_LENGTH, required=False, help_text="A queue's id or name; without it the agent's own."
     )
     backlogged = StrictBooleanField(required=False, help_text="Put it aside until it is released.")
+    start_by_at = StrictDateTimeField(
+        required=False, allow_null=True, help_text="It fails if it has not begun by this time."
+    )
+    concurrency_key = StrictCharField(
+        max_length=CONCURRENCY_KEY_LENGTH,
+        single_line=True,
+        refuse_edge_space=True,
+        required=False,
+        help_text="Of your tasks with the same key only one runs at a time.",
+    )
+    concurrency_policy = StrictChoiceField(
+        choices=ConcurrencyPolicy.values,
+        required=False,
+        help_text=(
+            "What to do about your other unfinished tasks with this key: `singleton` (without it) waits for those that "
+            "run, `cancel_older` cancels them, `drop_newer` answers 409 `concurrency_key_taken` if there is one."
+        ),
+    )
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "past": "Send a time in the future.",
+        "before_due": "Send a time that is not before `not_before_at`.",
+        "backlogged": "A task in the backlog waits as long as you like. Leave this out.",
+        "without_key": "Send a `concurrency_key`, too.",
+    }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("start_by_at") is not None:
+            self._check_start(attrs["start_by_at"], attrs)
+        if "concurrency_policy" in attrs and "concurrency_key" not in attrs:
+            self._refuse("concurrency_policy", "without_key")
+        return attrs
+
+    def _check_start(self, start_by_at: datetime, attrs: dict[str, Any]) -> None:
+        if attrs.get("backlogged"):
+            self._refuse("start_by_at", "backlogged")
+        if start_by_at <= timezone.now():
+            self._refuse("start_by_at", "past")
+        if attrs.get("not_before_at") is not None and start_by_at < attrs["not_before_at"]:
+            self._refuse("start_by_at", "before_due")
+
+    def _refuse(self, field: str, code: str) -> NoReturn:
+        raise ValidationError({field: [ErrorDetail(str(self.error_messages[code]), code)]})
 
 
 class TaskChanges(SomeChange):
@@ -74,6 +118,9 @@ class TaskChanges(SomeChange):
     prompt = StrictCharField(max_length=PROMPT_LENGTH, required=False)
     title = StrictCharField(max_length=TITLE_LENGTH, required=False, allow_blank=True, single_line=True)
     order = StrictIntegerField(min_value=SMALLEST_INTEGER, max_value=LARGEST_INTEGER, required=False)
+    queue = StrictCharField(
+        max_length=NAME_LENGTH, required=False, help_text="The id or name of the queue to move it to."
+    )
 
 
 class Cancellation(StrictSerializer):
@@ -84,91 +131,27 @@ class Cancellation(StrictSerializer):
     )
 
 
-class _AgentLimits(StrictSerializer):
-    description = StrictCharField(max_length=DESCRIPTION_LENGTH, required=False, allow_blank=True, single_line=True)
-    queue = StrictCharField(
-        max_length=NAME_LENGTH, required=False, help_text="The id or name of the queue for its tasks."
-    )
+class _QueueLimits(StrictSerializer):
     concurrency_limit = StrictIntegerField(
         min_value=1, max_value=10_000, required=False, help_text="Tasks of it that may run at once."
     )
-    timeout_seconds = StrictIntegerField(
-        min_value=1, max_value=86_400, required=False, help_text="How long one attempt may take."
-    )
-    output_limit_bytes = StrictIntegerField(
-        min_value=1_024, max_value=10_485_760, required=False, help_text="Output of one attempt."
-    )
-    max_attempts = StrictIntegerField(
-        min_value=1, max_value=20, required=False, help_text="Tries before a task counts as failed."
-    )
-
-
-class AgentForm(_AgentLimits):
-    """A new agent of any kind; the kind's own fields stand beside these."""
-
-    name = StrictCharField(
-        max_length=NAME_LENGTH,
-        refuse_edge_space=True,
-        single_line=True,
-        validators=[agent_name],
-        help_text=_NAME_HELP,
-    )
-    kind = StrictChoiceField(choices=KINDS, help_text="What carries its tasks out. It cannot be changed later.")
-
-
-class AgentChanges(SomeChange, _AgentLimits):
-    """Changes of an agent of any kind."""
-
-    name = StrictCharField(
-        max_length=NAME_LENGTH,
-        refuse_edge_space=True,
-        single_line=True,
-        validators=[agent_name],
+    rate_limit = StrictIntegerField(
+        min_value=1,
+        max_value=10_000,
         required=False,
-        help_text=_NAME_HELP,
+        allow_null=True,
+        help_text="Tasks of it that may start within one period; null: any number.",
     )
-    kind = StrictChoiceField(choices=KINDS, read_only=True)
+    rate_period_seconds = StrictIntegerField(
+        min_value=1, max_value=86_400, required=False, help_text="How long a period of the rate limit is."
+    )
 
 
-class QueueForm(StrictSerializer):
+class QueueForm(_QueueLimits):
     """A new queue."""
 
-    name = StrictCharField(max_length=NAME_LENGTH, validators=[queue_name], help_text=_NAME_HELP)
-    concurrency_limit = StrictIntegerField(
-        min_value=1, max_value=10_000, required=False, help_text="Tasks of it that may run at once."
-    )
+    name = StrictCharField(max_length=NAME_LENGTH, validators=[queue_name], help_text=NAME_HELP)
 
 
-class QueueChanges(StrictSerializer):
+class QueueChanges(SomeChange, _QueueLimits):
     """Changes of a queue."""
-
-    concurrency_limit = StrictIntegerField(min_value=1, max_value=10_000, help_text="Tasks of it that may run at once.")
-
-
-def _kind_field(kind: str) -> StrictChoiceField:
-    field_class = type(f"{kind.title()}KindField", (StrictChoiceField,), {})
-    described = extend_schema_field({"type": "string", "const": kind})(field_class)
-    field: StrictChoiceField = described(choices=[kind])
-    return field
-
-
-def _for_kind(base: type[StrictSerializer], kind: str, suffix: str) -> type[StrictSerializer]:
-    field = StrictChoiceField(choices=[kind], read_only=True) if base is AgentChanges else _kind_field(kind)
-    members = {"__doc__": base.__doc__, "kind": field}
-    return type(f"{kind.title()}Agent{suffix}", (base, RUNNERS[kind].config_class), members)
-
-
-AGENT_FORMS: Final[Mapping[str, type[StrictSerializer]]] = {kind: _for_kind(AgentForm, kind, "Form") for kind in KINDS}
-AGENT_CHANGES: Final[Mapping[str, type[StrictSerializer]]] = {
-    kind: _for_kind(AgentChanges, kind, "Changes") for kind in KINDS
-}
-
-
-_OWN_OF_ALL = tuple(RUNNERS[kind].config_class for kind in KINDS)
-AnyAgentChanges = type("AnyAgentChanges", (AgentChanges, *_OWN_OF_ALL), {"__doc__": AgentChanges.__doc__})
-"""Only for the OpenAPI document, which cannot know which kind an agent has."""
-
-
-def own_fields(kind: str) -> frozenset[str]:
-    """The names of the fields that only agents of this kind have."""
-    return frozenset(RUNNERS[kind].config_class().fields) if kind in RUNNERS else frozenset()

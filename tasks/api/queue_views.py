@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.idempotent import IdempotentPost
 from personalq.lib.negotiation import JsonWithoutType
 from personalq.lib.openapi import conflict, no_content
 from tasks import access, queues
@@ -20,7 +21,7 @@ from tasks.models import Queue
 _WRITE_LIMIT = ("queue-change", "PERSONALQ_RATE_QUEUE_CHANGE")
 
 
-class QueueList(ApiView):
+class QueueList(IdempotentPost, ApiView):
     """Your queues and the shared ones."""
 
     query_class = OwnerQuery
@@ -44,7 +45,10 @@ class QueueList(ApiView):
         request=QueueForm,
         responses={
             201: documents.Queue,
-            **conflict("`name_taken`: you have a queue of this name, or a shared one has it."),
+            **conflict(
+                "`name_taken`: you have a queue of this name, or a shared one has it. "
+                "`quota_reached`: you own as many as you may."
+            ),
         },
     )
     def post(self, request: Request) -> Response:

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 from uuid import UUID
 
 from accounts.models import User
 from personalq.lib.errors import InvalidInput, NotFound
 from tasks import access
 from tasks.models import Agent, Queue
+
+NO_AGENT: Final = "You have no agent of this name or id."
+NO_QUEUE: Final = "You have no queue of this name or id, and none is shared."
 
 
 @contextmanager
@@ -21,27 +25,27 @@ def naming(field: str, message: str) -> Iterator[None]:
 
 def agent_to_use(user: User, name: str) -> Agent:
     """One of the user's own agents."""
-    with naming("agent", "You have no agent of this name or id."):
+    with naming("agent", NO_AGENT):
         return access.agent_named(user, name)
 
 
 def queue_to_use(user: User, name: str) -> Queue:
     """A queue that the user may put tasks into."""
-    with naming("queue", "You have no queue of this name or id, and none is shared."):
+    with naming("queue", NO_QUEUE):
         return access.queue_named(user, name)
 
 
 def agent_to_list(user: User, name: str) -> Agent:
     """An agent whose tasks the user may see: by id also somebody else's, for operators."""
     uuid = as_uuid(name)
-    with naming("agent", "You have no agent of this name or id."):
+    with naming("agent", NO_AGENT):
         return access.agent_named(user, name) if uuid is None else access.agent_for(user, uuid)
 
 
 def queue_to_list(user: User, name: str) -> Queue:
     """A queue whose tasks the user may see: by id also somebody else's, for operators."""
     uuid = as_uuid(name)
-    with naming("queue", "You have no queue of this name or id, and none is shared."):
+    with naming("queue", NO_QUEUE):
         return access.queue_named(user, name) if uuid is None else access.queue_for(user, uuid)
 
 

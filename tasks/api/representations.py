@@ -5,25 +5,36 @@ describes the same for the OpenAPI document, and tests hold the two together.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.db.models.functions import Left
+from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
-from tasks import failures
+from tasks import events, failures
+from tasks.attempt_history import Attempt, cancellation_of
+from tasks.holds import current_hold
 from tasks.models import Agent, Queue, Task
 from tasks.states import Status, verbs_for
+from tasks.waiting import why
 
 SHOWN_PROMPT: Final = 500
 _ALLOWED: Final = {status: sorted(verbs_for(status)) for status in Status}
 _TASK_COLUMNS: Final = (
-    "uuid", "title", "status", "order", "agent__uuid", "agent__name", "queue__name", "source", "trusted",
-    "attempts", "max_attempts", "not_before_at", "createdat", "updatedat", "started_at", "finished_at",
-    "deadline_at", "error_code", "tokens_in", "tokens_out", "cost", "owner__username",
+    "uuid", "title", "status", "order", "agent__uuid", "agent__name", "agent__held_until_at", "queue__name",
+    "source", "trusted", "attempts", "free_attempts", "max_attempts", "not_before_at", "start_by_at",
+    "concurrency_key", "concurrency_policy", "createdat", "updatedat", "started_at", "finished_at", "deadline_at",
+    "dead_at", "error_code", "tokens_in", "tokens_out", "cost", "owner__username",
 )  # fmt: skip
-_AGENT_LIMITS: Final = ("concurrency_limit", "timeout_seconds", "output_limit_bytes", "max_attempts")
+_AGENT_LIMITS: Final = (
+    "concurrency_limit", "timeout_seconds", "output_limit_bytes", "max_attempts", "retry_base_seconds",
+    "retry_cap_seconds", "idle_timeout_seconds", "waiting_timeout_seconds",
+)  # fmt: skip
 
 
 def task_rows(tasks: QuerySet[Task]) -> QuerySet[Any, dict[str, Any]]:
@@ -57,8 +68,38 @@ def task_in_full(task: Task, request: Request, *, is_for_operator: bool) -> dict
         "prompt": task.prompt,
         "input": task.input,
         "result": task.result,
+        "cancelled": _cancelled(task),
         **({"error_detail": task.error_detail} if is_for_operator else {}),
     }
+
+
+def waiting_of(task: Task) -> dict[str, Any] | None:
+    """Why a ready task does not run yet."""
+    waiting = why(task)
+    return None if waiting is None else asdict(waiting)
+
+
+def attempt_row(task: Task, request: Request) -> Callable[[Attempt], dict[str, Any]]:
+    """One attempt of a task."""
+    route = reverse("api-task-events", args=[task.uuid], request=request)
+
+    def represent(attempt: Attempt) -> dict[str, Any]:
+        return {
+            "attempt": attempt.number,
+            "outcome": attempt.outcome.value,
+            "started_at": attempt.started_at,
+            "ended_at": attempt.ended_at,
+            "error_code": attempt.error_code,
+            "error": attempt.error,
+            "worker": attempt.worker,
+            "output_length": attempt.output_length,
+            "output_url": f"{route}?attempt={attempt.number}&kind={events.OUTPUT}",
+            "tokens_in": attempt.tokens_in,
+            "tokens_out": attempt.tokens_out,
+            "cost": _as_decimal(attempt.cost),
+        }
+
+    return represent
 
 
 def agent_row(request: Request) -> Callable[[Agent], dict[str, Any]]:
@@ -73,6 +114,8 @@ def agent_row(request: Request) -> Callable[[Agent], dict[str, Any]]:
             "description": agent.description,
             "queue": agent.queue.name,
             **{name: getattr(agent, name) for name in _AGENT_LIMITS},
+            "is_paused": agent.is_paused,
+            **_hold_of(agent),
             "owner": agent.owner.get_username(),
             "created_at": agent.created_at,
             "updated_at": agent.updated_at,
@@ -95,6 +138,8 @@ def queue_row(request: Request) -> Callable[[Queue], dict[str, Any]]:
             "is_shared": queue.is_shared,
             "is_paused": queue.is_paused,
             "concurrency_limit": queue.concurrency_limit,
+            "rate_limit": queue.rate_limit,
+            "rate_period_seconds": queue.rate_period_seconds,
             "owner": queue.owner.get_username() if queue.owner else None,
             "created_at": queue.created_at,
             "updated_at": queue.updated_at,
@@ -106,7 +151,7 @@ def queue_row(request: Request) -> Callable[[Queue], dict[str, Any]]:
 
 def _task_summary(values: Mapping[str, Any], base: str) -> dict[str, Any]:
     status = Status(values["status"])
-    code, cost = values["error_code"], values["cost"]
+    code = values["error_code"]
     return {
         "uuid": values["uuid"],
         "title": values["title"],
@@ -118,22 +163,52 @@ def _task_summary(values: Mapping[str, Any], base: str) -> dict[str, Any]:
         "source": values["source"],
         "trusted": values["trusted"],
         "attempts": values["attempts"],
+        "attempts_counted": values["attempts"] - values["free_attempts"],
         "max_attempts": values["max_attempts"],
         "not_before_at": values["not_before_at"],
+        "start_by_at": values["start_by_at"],
+        "held_until_at": _held_until(status, values["agent__held_until_at"]),
+        "concurrency_key": values["concurrency_key"] or None,
+        "concurrency_policy": values["concurrency_policy"] or None,
         "created_at": values["createdat"],
         "updated_at": values["updatedat"],
         "started_at": values["started_at"],
         "finished_at": values["finished_at"],
         "deadline_at": values["deadline_at"],
+        "is_dead": status is Status.FAILED and values["dead_at"] is not None,
         "error_code": code or None,
         "error": failures.sentence_for(code) if code else None,
         "tokens_in": values["tokens_in"],
         "tokens_out": values["tokens_out"],
-        "cost": None if cost is None else f"{cost:f}",  # a JSON number would lose digits in most readers
+        "cost": _as_decimal(values["cost"]),
         "owner": values["owner__username"],
         "allowed": _ALLOWED[status],
         "url": f"{base}/{values['uuid']}",
     }
+
+
+def _as_decimal(cost: Decimal | None) -> str | None:
+    # A JSON number would lose digits in most readers. Six of them, as tasks have in the database.
+    return None if cost is None else f"{cost:.6f}"
+
+
+def _held_until(status: Status, until: datetime | None) -> datetime | None:
+    is_waiting_for_it = status is Status.READY and until is not None and until > timezone.now()
+    return until if is_waiting_for_it else None
+
+
+def _hold_of(agent: Agent) -> dict[str, Any]:
+    hold = current_hold(until=agent.held_until_at, code=agent.held_code, now=timezone.now())
+    return {
+        "held_until_at": hold.until if hold else None,
+        "held_reason": hold.code if hold else None,
+        "held": hold.sentence if hold else None,
+    }
+
+
+def _cancelled(task: Task) -> dict[str, Any] | None:
+    cancellation = cancellation_of(task)
+    return None if cancellation is None else asdict(cancellation)
 
 
 def _follow(thing: Any, path: str) -> Any:

@@ -49,6 +49,12 @@ def _describe(verb: str, summary: str, when: str, form: type[StrictSerializer] |
     return decorate
 
 
+_NO_RETRY = (
+    "the task has neither failed nor been cancelled. `concurrency_key_taken`: its policy is `drop_newer`, and another "
+    "task with its key has not ended."
+)
+
+
 @_describe("cancel", "Stop a task for good", "the task has ended already.", Cancellation)
 class CancelTask(TaskVerb):
     """Cancelling a task again changes nothing and answers 200."""
@@ -59,7 +65,7 @@ class CancelTask(TaskVerb):
         return lifecycle.cancel(actor=self.user, task=task, reason=body.get("reason", ""))
 
 
-@_describe("retry", "Try a failed or cancelled task again", "the task has neither failed nor been cancelled.")
+@_describe("retry", "Try a failed or cancelled task again", _NO_RETRY)
 class RetryTask(TaskVerb):
     """It gets a fresh set of attempts."""
 

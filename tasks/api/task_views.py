@@ -1,13 +1,16 @@
 """Tasks: list, create, read, edit and their history."""
 
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 from uuid import UUID
 
+from django.db.transaction import atomic
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from accounts.api.idempotent import IdempotentPost
 from personalq.lib.errors import Conflict
 from personalq.lib.openapi import conflict
 from tasks import access, feed, lifecycle
@@ -15,7 +18,9 @@ from tasks.api import documents, references
 from tasks.api.base import READ_LIMIT, ApiView, ObjectView, created, read_body
 from tasks.api.filters import EVENTS_PER_PAGE, EventQuery, PageParameters, TaskQuery, tasks_listed
 from tasks.api.forms import TaskChanges, TaskForm
-from tasks.api.representations import task_in_full, task_row, task_rows
+from tasks.api.representations import attempt_row, task_in_full, task_row, task_rows, waiting_of
+from tasks.api.submissions import submission_of
+from tasks.attempt_history import MOST_ATTEMPTS, attempts_of
 from tasks.constraints import conflicts
 from tasks.models import Task
 from tasks.states import WORDS
@@ -25,6 +30,10 @@ _LOCATION = OpenApiParameter(
 )
 _STATUSES = OpenApiParameter(
     "status", enum=WORDS, many=True, style="form", explode=False, description="One or more, with commas between them."
+)
+_NOT_CREATED = conflict(
+    "`concurrency_key_taken`: the policy is `drop_newer`, and another task with the key has not ended. "
+    "`conflict`: the agent or queue was deleted at this moment."
 )
 
 
@@ -48,7 +57,7 @@ class OneTaskView(TaskView, ObjectView[Task]):
         return Response(self.answer(access.task_for(self.user, task.uuid)))
 
 
-class TaskList(TaskView):
+class TaskList(IdempotentPost, TaskView):
     """Your tasks."""
 
     query_class = TaskQuery
@@ -76,16 +85,15 @@ class TaskList(TaskView):
         tags=["tasks"],
         request=TaskForm,
         parameters=[_LOCATION],
-        responses={201: documents.Task, **conflict("The agent or queue was deleted at this moment.")},
+        responses={201: documents.Task, **_NOT_CREATED},
     )
     def post(self, request: Request) -> Response:
         body = read_body(TaskForm, request)
-        agent = references.agent_to_use(self.user, body.pop("agent"))
-        if "queue" in body:
-            body["queue"] = references.queue_to_use(self.user, body["queue"])
-        is_backlogged = body.pop("backlogged", False)
+        agent = references.agent_to_use(self.user, body["agent"])
+        queue = references.queue_to_use(self.user, body["queue"]) if "queue" in body else None
+        wanted = submission_of(body, agent=agent, queue=queue)
         with conflicts(gone=Conflict("The agent or the queue was deleted at this moment. Choose another one.")):
-            task = lifecycle.submit(actor=self.user, agent=agent, is_backlogged=is_backlogged, **body)
+            (task,) = lifecycle.submit_many(actor=self.user, submissions=[wanted])
         return created(self.answer(task))
 
 
@@ -98,20 +106,38 @@ class OneTask(OneTaskView):
         "PATCH": ("task-change", "PERSONALQ_RATE_TASK_CHANGE"),
     }
 
-    @extend_schema(operation_id="get_task", summary="Read a task", tags=["tasks"], responses={200: documents.Task})
+    @extend_schema(
+        operation_id="get_task",
+        summary="Read a task",
+        description="`waiting` tells why a ready task does not run yet.",
+        tags=["tasks"],
+        responses={200: documents.Task},
+    )
     def get(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
-        return Response(self.answer(self.find("view")))
+        task = self.find("view")
+        return Response({**self.answer(task), "waiting": waiting_of(task)})
 
     @extend_schema(
         operation_id="edit_task",
-        summary="Change title, order or prompt",
+        summary="Change title, order, prompt or queue",
+        description="All changes of one request or none.",
         tags=["tasks"],
         request=TaskChanges,
-        responses={200: documents.Task, **conflict("`illegal_transition`: the task is running or archived.")},
+        responses={
+            200: documents.Task,
+            **conflict("`illegal_transition`: the task is running or archived; or the queue was deleted meanwhile."),
+        },
     )
     def patch(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
         task = self.find("change")
-        lifecycle.edit(actor=self.user, task=task, **read_body(TaskChanges, request))
+        changes = read_body(TaskChanges, request)
+        name = changes.pop("queue", None)
+        queue = None if name is None else references.queue_to_use(task.owner or self.user, name)
+        with conflicts(gone=Conflict("The queue was deleted at this moment. Choose another one.")), atomic():
+            if changes:
+                lifecycle.edit(actor=self.user, task=task, **changes)
+            if queue is not None:
+                lifecycle.move(actor=self.user, task=task, queue=queue)
         return self.answer_anew(task)
 
 
@@ -132,12 +158,32 @@ class TaskEvents(OneTaskView):
         task = self.find("view")
         size = self.query.get("page_size", EVENTS_PER_PAGE)
         # One more than is shown tells whether there is more.
-        found = feed.read(after=self.query.get("after", 0), up_to=feed.horizon(), limit=size + 1, task_ids=[task.pk])
+        wanted: dict[str, Any] = {name: self.query[name] for name in ("attempt", "kind") if name in self.query}
+        found = feed.read(
+            after=self.query.get("after", 0), up_to=feed.horizon(), limit=size + 1, task_ids=[task.pk], **wanted
+        )
         shown = found[:size]
-        following = _events_after(task, shown[-1].id, size, request) if len(found) > size else None
+        rest = {"after": shown[-1].id if shown else 0, "page_size": size, **wanted}
+        following = _events_after(task, rest, request) if len(found) > size else None
         return Response({"results": [event.as_json() for event in shown], "next": following})
 
 
-def _events_after(task: Task, after: int, page_size: int, request: Request) -> str:
+class TaskAttempts(OneTaskView):
+    """What became of each attempt of a task."""
+
+    @extend_schema(
+        operation_id="list_task_attempts",
+        summary="List a task's attempts",
+        description=f"The latest first, at most {MOST_ATTEMPTS}.",
+        tags=["tasks"],
+        responses={200: documents.Attempts},
+    )
+    def get(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
+        task = self.find("view")
+        found = [attempt_row(task, request)(attempt) for attempt in attempts_of(task)]
+        return Response({"results": found, "total": task.attempts})
+
+
+def _events_after(task: Task, query: dict[str, Any], request: Request) -> str:
     route = reverse("api-task-events", args=[task.uuid], request=request)
-    return f"{route}?after={after}&page_size={page_size}"
+    return f"{route}?{urlencode(query)}"

@@ -47,15 +47,14 @@ def retry(*, actor: User, task: Task) -> Task:
 def backlog(*, actor: User, task: Task) -> Task:
     """Put a ready task aside until it is released."""
     current = rows.lock_for(task, "backlog")
-    current.start_by_at = None
     return rows.change_status(current, Status.BACKLOGGED, events.BACKLOGGED, actor)
 
 
 @transaction.atomic
 def release(*, actor: User, task: Task) -> Task:
-    """Let a backlogged task run."""
+    """Let a backlogged task run; its agent's limit for waiting counts from now."""
     current = rows.lock_for(task, "release")
-    current.start_by_at = rows.latest_start(current.agent, current.not_before_at)
+    current.start_by_at = rows.latest_start(current.agent, current.not_before_at) or current.start_by_at
     rows.change_status(current, Status.READY, events.RELEASED, actor)
     dispatch.nudge_after_commit(current.queue_id)
     return current
@@ -99,7 +98,7 @@ def edit(
         return current
     for name, value in changed.items():
         setattr(current, name, value)
-    rows.save(current, current.state)
+    rows.save(current, current.state, *changed)
     events.record(current, events.EDITED, actor=actor, changed=sorted(changed))
     return current
 

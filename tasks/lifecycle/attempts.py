@@ -68,11 +68,12 @@ def still_held(claims: Iterable[Claim]) -> set[Claim]:
 def record_output(*, claim: Claim, text: str, offset: int) -> None:
     """Add a piece of output to the history; `offset` counts the characters before it in this attempt.
 
-    Writing a piece again, as after a connection that broke at the commit, changes nothing.
+    What the history has already is left out, as when a connection broke at the commit and the piece comes again.
     """
     task = rows.lock_claimed(claim)
-    if offset >= _recorded_length(task):
-        events.record(task, events.OUTPUT, text=text, offset=offset)
+    begin = max(offset, _recorded_length(task))
+    if news := text[begin - offset :]:
+        events.record(task, events.OUTPUT, text=news, offset=begin)
 
 
 @transaction.atomic
@@ -82,7 +83,7 @@ def complete(*, claim: Claim, result: str, usage: Usage | None = None, **facts: 
     facts |= _take_usage(task, usage)
     task.result = result
     task.error_code = task.error_detail = ""
-    rows.finish(task, Status.COMPLETE)
+    rows.finish(task, Status.COMPLETE, "result", "error_detail")
     events.record(task, events.COMPLETED, length=len(result), **facts)
     dispatch.nudge_after_commit(task.queue_id)
     return task

@@ -7,6 +7,7 @@ from accounts.models import User
 from personalq.lib.redaction import redact
 from tasks import backoff, dispatch, events, failures
 from tasks.failures import Failure, FailureClass
+from tasks.holds import current_hold
 from tasks.lifecycle import rows
 from tasks.models import Agent, Task
 from tasks.states import Status
@@ -53,15 +54,9 @@ def fail_row(task: Task, failure: Failure, detail: str = "", **facts: Any) -> No
     task.error_code = failure.code
     task.error_detail = redact(detail)[:DETAIL_LENGTH]
     task.dead_at = rows.database_now() if failure.kind.is_retried else None
-    rows.finish(task, Status.FAILED)
-    events.record(
-        task,
-        events.FAILED,
-        error_code=failure.code,
-        error=failure.sentence,
-        is_dead=task.dead_at is not None,
-        **facts,
-    )
+    rows.finish(task, Status.FAILED, "error_detail")
+    told = {"error_code": failure.code, "error": failure.sentence, "is_dead": task.dead_at is not None}
+    events.record(task, events.FAILED, **{**facts, **told})
 
 
 def give_back_row(task: Task, reason: str) -> None:
@@ -73,9 +68,9 @@ def give_back_row(task: Task, reason: str) -> None:
 
 def _try_again(task: Task, failure: Failure, not_before_at: datetime | None, facts: dict[str, Any]) -> None:
     rows.make_ready(task, not_before_at=not_before_at)
-    if not_before_at is not None:
-        facts = {**facts, "not_before_at": rows.as_text(not_before_at)}
-    events.record(task, events.RETRIED, reason=failure.code, error=failure.sentence, **facts)
+    told = {"reason": failure.code, "error": failure.sentence}
+    when = {} if not_before_at is None else {"not_before_at": rows.as_text(not_before_at)}
+    events.record(task, events.RETRIED, **{**facts, **told, **when})
 
 
 def _after_backoff(task: Task) -> datetime:
@@ -91,7 +86,9 @@ def _hold(task: Task, failure: Failure, retry_at: datetime | None, facts: dict[s
     pause = backoff.delay(task.held_attempts, base=_HOLD_BASE_SECONDS, cap=_HOLD_CAP_SECONDS)
     until = min(max(retry_at or now + pause, now + timedelta(seconds=1)), now + LONGEST_HOLD)
     rows.make_ready(task, not_before_at=None, held_until_at=until)
-    events.record(task, events.HELD, reason=failure.code, error=failure.sentence, until=rows.as_text(until), **facts)
+    hold = current_hold(until=until, code=failure.code, now=now)
+    told = {"reason": failure.code, "error": failure.sentence, "until": rows.as_text(until)}
+    events.record(task, events.HELD, **{**facts, **told, "held": hold.sentence if hold else ""})
     if task.agent is not None:
         _hold_agents(task.agent, until, failure)
 

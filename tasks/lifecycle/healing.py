@@ -63,7 +63,8 @@ def adopt(*, task_id: int) -> Task | None:
 
 
 def _lock_one(candidates: TaskQuerySet, task_id: int) -> Task | None:
-    return candidates.select_for_update(no_key=True, skip_locked=True).filter(pk=task_id).first()
+    free = candidates.select_for_update(no_key=True, skip_locked=True)
+    return rows.without_long_texts(free).filter(pk=task_id).first()
 
 
 def _stop_worker(task: Task) -> None:

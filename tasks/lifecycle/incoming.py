@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from accounts.models import User
-from personalq.lib.errors import InvalidInput, NotFound
+from personalq.lib.errors import Conflict, InvalidInput
 from tasks import dispatch, events, locks
 from tasks.lifecycle import keys, rows
 from tasks.models import Agent, ConcurrencyPolicy, Queue, Task
@@ -44,7 +44,8 @@ def submit(*, actor: User, source: str = Source.API, **wanted: Any) -> Task:
 def submit_many(*, actor: User, submissions: Sequence[Submission], source: str = Source.API) -> list[Task]:
     """Write new tasks, all or none; each is ready to run at once unless backlogged or not yet due.
 
-    Raises NotFound when an agent was deleted meanwhile, ConcurrencyKeyTaken when a task had to give way.
+    Raises Conflict when an agent was deleted meanwhile, ConcurrencyKeyTaken when a task had to give way, and
+    InvalidInput when tasks of a batch would end each other.
     """
     _make_way(actor, submissions)
     _keep_from_deletion({one.agent.pk for one in submissions})
@@ -89,7 +90,7 @@ def _keep_from_deletion(agent_ids: set[int]) -> None:
             [sorted(agent_ids)],
         )
         if cursor.rowcount != len(agent_ids):
-            raise NotFound("The agent was deleted at this moment. Choose another agent.")
+            raise Conflict("The agent was deleted at this moment. Choose another agent.")
 
 
 def _task_of(one: Submission, source: str) -> Task:

@@ -1,6 +1,7 @@
 """Locking, checking and writing the row of a task: what every verb is made of."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from django.db import connection
 
@@ -9,6 +10,7 @@ from personalq.lib.errors import IllegalTransition
 from tasks import dispatch, events, states
 from tasks.claims import Claim, ClaimLost
 from tasks.models import Agent, Queue, Task
+from tasks.models.task import TaskQuerySet
 from tasks.states import Status
 
 
@@ -20,9 +22,24 @@ def database_now() -> datetime:
         return now
 
 
+# Long texts stay in the database: reading and writing them again would cost more than the change itself.
+_LONG: Final = ("prompt", "input", "result", "error_detail")
+_STATE: Final = (
+    "status", "recorded_status", "archived_from", "queue",
+    "free_attempts", "lost_attempts", "held_attempts",
+    "not_before_at", "start_by_at", "lease_expires_at", "deadline_at", "finished_at", "dead_at",
+    "error_code", "tokens_in", "tokens_out", "cost",
+)  # fmt: skip
+
+
+def without_long_texts(tasks: TaskQuerySet) -> TaskQuerySet:
+    """The same tasks; a long text is read only when it is asked for."""
+    return tasks.defer(*_LONG)
+
+
 def lock(task: Task) -> Task:
     """The row as it is now, held until the transaction ends."""
-    current = Task.objects.select_for_update(no_key=True).get(pk=task.pk)
+    current = without_long_texts(Task.objects.select_for_update(no_key=True)).get(pk=task.pk)
     return current if current.recorded_status == current.status else adopt_row(current)
 
 
@@ -41,21 +58,22 @@ def lock_for(task: Task, verb: str) -> Task:
 
 def lock_claimed(claim: Claim) -> Task:
     """The locked row of a worker's attempt; raises ClaimLost when the attempt is over."""
-    task = Task.objects.select_for_update(no_key=True).get(pk=claim.task_id)
+    task = without_long_texts(Task.objects.select_for_update(no_key=True)).get(pk=claim.task_id)
     if task.state != Status.RUNNING or task.attempts != claim.attempt:
         raise ClaimLost(f"attempt {claim.attempt} of task {claim.task_id} is over")
     return task
 
 
-def save(task: Task, status: Status) -> None:
+def save(task: Task, status: Status, *texts: str) -> None:
+    """Write what verbs change: the state, and those of the texts that are named."""
     task.status = task.recorded_status = status
-    task.save()
+    task.save(update_fields=(*_STATE, *texts))
 
 
-def finish(task: Task, status: Status) -> None:
+def finish(task: Task, status: Status, *texts: str) -> None:
     task.lease_expires_at = task.deadline_at = task.start_by_at = None
     task.finished_at = database_now()
-    save(task, status)
+    save(task, status, *texts)
 
 
 def make_ready(task: Task, *, not_before_at: datetime | None, held_until_at: datetime | None = None) -> None:
@@ -65,7 +83,7 @@ def make_ready(task: Task, *, not_before_at: datetime | None, held_until_at: dat
     task.lease_expires_at = task.finished_at = task.deadline_at = task.dead_at = None
     task.result = None
     task.error_code = task.error_detail = ""
-    save(task, Status.READY)
+    save(task, Status.READY, "result", "error_detail")
 
 
 def latest_start(agent: Agent | None, due_at: datetime | None) -> datetime | None:

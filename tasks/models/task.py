@@ -20,6 +20,7 @@ OVERDUE_GRACE: Final = timedelta(seconds=30)
 
 models.TextField.register_lookup(Length, "length")
 
+DEAD: Final = Q(status=int(Status.FAILED), dead_at__isnull=False)
 _UNFINISHED = [int(status) for status in sorted(UNFINISHED)]
 _FINISHED = [int(status) for status in sorted(FINISHED)]
 _CHOICES = [(int(status), status.word) for status in Status]
@@ -59,7 +60,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def dead(self) -> "TaskQuerySet":
         """Failed after using up their attempts."""
-        return self.filter(status=Status.FAILED, dead_at__isnull=False)
+        return self.filter(DEAD)
 
     def changed_outside(self) -> "TaskQuerySet":
         """Rows whose status was written by SQL, which left no event."""

@@ -34,7 +34,9 @@ class Row:
 # --- The API -------------------------------------------------------------------------------------------
 
 SIGNED_IN: Final[Expected] = (401, 200, 200, 200)
+OPERATORS: Final[Expected] = (401, 403, 403, 200)
 CREATES: Final[Expected] = (401, 201, 201, 201)
+BEGINS: Final[Expected] = (401, 202, 202, 202)
 OWN: Final[Expected] = (401, 403, 200, 200)
 GONE: Final[Expected] = (401, 403, 204, 204)
 NO_METHOD: Final[Expected] = (401, 405, 405, 405)
@@ -64,20 +66,35 @@ API: Final[dict[str, Row]] = {
     "api-auth-refresh": _sign_in("/auth/refresh", {"refresh": "x"}, POST=(401, 401, 401, 401)),
     "api-auth-logout": _sign_in("/auth/logout", {"refresh": "x"}, POST=(401, 401, 401, 401)),
     "api-tasks": _api("/tasks", {"agent": "{agent}", "prompt": "p"}, GET=SIGNED_IN, POST=(401, 403, 201, 403)),
+    "api-task-batch": _api("/tasks/batch", {"tasks": [{"agent": "{agent}", "prompt": "p"}]}, POST=(401, 403, 201, 403)),
     "api-task": _api("/tasks/{ready}", {"title": "t"}, GET=OWN, PATCH=OWN),
     "api-task-events": _api("/tasks/{ready}/events", GET=OWN),
+    "api-task-attempts": _api("/tasks/{ready}/attempts", GET=OWN),
     "api-task-cancel": _api("/tasks/{ready}/cancel", {"reason": "r"}, POST=OWN),
     "api-task-retry": _api("/tasks/{cancelled}/retry", POST=OWN),
     "api-task-backlog": _api("/tasks/{ready}/backlog", POST=OWN),
     "api-task-release": _api("/tasks/{backlogged}/release", POST=OWN),
     "api-task-archive": _api("/tasks/{complete}/archive", POST=OWN),
     "api-task-restore": _api("/tasks/{archived}/restore", POST=OWN),
+    "api-bulk-actions": _api(
+        "/bulk-actions", {"action": "cancel", "filter": {"status": ["ready"]}}, GET=SIGNED_IN, POST=BEGINS
+    ),
+    "api-bulk-action": _api("/bulk-actions/{bulk_action}", GET=OWN),
+    "api-bulk-action-stop": _api("/bulk-actions/{bulk_action}/stop", POST=OWN),
+    "api-dead-letters": _api("/dead-letters", GET=SIGNED_IN),
+    "api-dead-letters-retry": _api("/dead-letters/retry", POST=BEGINS),
+    "api-dead-letters-discard": _api("/dead-letters/discard", POST=BEGINS),
     "api-agents": _api("/agents", {"name": "new", "kind": "echo"}, GET=SIGNED_IN, POST=CREATES),
     "api-agent": _api("/agents/{idle_agent}", {"description": "d"}, GET=OWN, PATCH=OWN, DELETE=GONE),
+    "api-agent-pause": _api("/agents/{agent}/pause", POST=OWN),
+    "api-agent-resume": _api("/agents/{agent}/resume", POST=OWN),
+    "api-agent-end-hold": _api("/agents/{agent}/end-hold", POST=OWN),
     "api-queues": _api("/queues", {"name": "new"}, GET=SIGNED_IN, POST=CREATES),
     "api-queue": _api("/queues/{queue}", {"concurrency_limit": 1}, GET=OWN, PATCH=OWN, DELETE=GONE),
     "api-queue-pause": _api("/queues/{queue}/pause", POST=OWN),
     "api-queue-resume": _api("/queues/{queue}/resume", POST=OWN),
+    "api-stop-switch": _api("/stop-switch", {"reason": "r"}, GET=SIGNED_IN, POST=OPERATORS, DELETE=OPERATORS),
+    "api-readiness": _api("/readiness", GET=(401, 403, 403, 200)),
     "api-unknown": Row(address="/api/v1/nothing", cells={}, rest=NOTHING),
     "api-outside": Row(address="/api/v2", cells={}, rest=NOTHING),
 }
@@ -86,6 +103,8 @@ API: Final[dict[str, Row]] = {
 
 SHOWN: Final[Expected] = (LED, 200, 200, 200)
 SHOWN_OWN: Final[Expected] = (LED, 403, 200, 200)
+DONE: Final[Expected] = (LED, 302, 302, 302)
+DONE_BY_OPERATORS: Final[Expected] = (LED, 403, 403, 302)
 DONE_OWN: Final[Expected] = (LED, 403, 302, 302)
 NO_SUCH_METHOD: Final[Expected] = (405, 405, 405, 405)
 
@@ -96,11 +115,16 @@ def _page(address: str, form: Any = None, **cells: Expected) -> Row:
 
 _AGENT_FORM: Final = {
     "name": "new", "queue": "{shared_queue}", "concurrency_limit": "1", "timeout_seconds": "60",
-    "output_limit_bytes": "4096", "max_attempts": "1",
+    "output_limit_bytes": "4096", "max_attempts": "1", "retry_base_seconds": "1", "retry_cap_seconds": "1",
 }  # fmt: skip
+_QUEUE_FORM: Final = {"name": "new", "concurrency_limit": "1", "rate_limit": "", "rate_period_seconds": "60"}
+_TASK_FORM: Final = {"prompt": "p", "title": "t", "order": "1", "queue": "{shared_queue}"}
+_STOP_FORM: Final = {"reason": "r", "running": "stop"}
 
 PAGES: Final[dict[str, Row]] = {
     "healthz": _page("/healthz", GET=(200, 200, 200, 200)),
+    # Nobody works here, which everybody may know.
+    "readyz": _page("/readyz", GET=(503, 503, 503, 503)),
     "sign-in": Row(
         address="/sign-in",
         cells={
@@ -128,10 +152,30 @@ PAGES: Final[dict[str, Row]] = {
     "task-backlog": _page("/tasks/{ready}/backlog", POST=DONE_OWN),
     "task-restore": _page("/tasks/{archived}/restore", POST=DONE_OWN),
     "task-archive": _page("/tasks/{complete}/archive", POST=DONE_OWN),
+    "task-edit": _page("/tasks/{ready}/edit", _TASK_FORM, GET=SHOWN_OWN, POST=DONE_OWN),
+    "bulk-action-list": _page("/bulk-actions", GET=SHOWN),
+    "bulk-action-new": _page("/bulk-actions/new?action=cancel", {"reason": "r"}, GET=SHOWN, POST=DONE),
+    "bulk-action": _page("/bulk-actions/{bulk_action}", GET=SHOWN_OWN),
+    "bulk-action-panel": _page("/bulk-actions/{bulk_action}/panel", GET=SHOWN_OWN),
+    "bulk-action-stop": _page("/bulk-actions/{bulk_action}/stop", POST=DONE_OWN),
+    "dead-letter-list": _page("/dead-letters", GET=SHOWN),
+    "dead-letters-retry": _page("/dead-letters/retry", POST=DONE),
+    "dead-letters-discard": _page("/dead-letters/discard", {"sure": "yes"}, GET=SHOWN, POST=DONE),
     "agent-list": _page("/agents", GET=SHOWN),
     "agent-new": _page("/agents/new?kind=echo", _AGENT_FORM, GET=SHOWN, POST=(LED, 302, 302, 302)),
     "agent": _page("/agents/{idle_agent}", _AGENT_FORM, GET=SHOWN_OWN, POST=DONE_OWN),
     "agent-delete": _page("/agents/{idle_agent}/delete", {"sure": "yes"}, GET=SHOWN_OWN, POST=DONE_OWN),
+    "agent-pause": _page("/agents/{agent}/pause", POST=DONE_OWN),
+    "agent-resume": _page("/agents/{agent}/resume", POST=DONE_OWN),
+    "agent-end-hold": _page("/agents/{agent}/end-hold", POST=DONE_OWN),
+    "queue-list": _page("/queues", GET=SHOWN),
+    "queue-new": _page("/queues/new", _QUEUE_FORM, GET=SHOWN, POST=DONE),
+    "queue": _page("/queues/{queue}", _QUEUE_FORM, GET=SHOWN_OWN, POST=DONE_OWN),
+    "queue-delete": _page("/queues/{queue}/delete", {"sure": "yes"}, GET=SHOWN_OWN, POST=DONE_OWN),
+    "queue-pause": _page("/queues/{queue}/pause", POST=DONE_OWN),
+    "queue-resume": _page("/queues/{queue}/resume", POST=DONE_OWN),
+    "stop-switch-on": _page("/stop-switch/on", _STOP_FORM, POST=DONE_BY_OPERATORS),
+    "stop-switch-off": _page("/stop-switch/off", POST=DONE_BY_OPERATORS),
 }
 
 # --- The admin: for operators, and only where a table may be written by hand --------------------------------
@@ -175,8 +219,12 @@ ADMIN: Final[dict[str, Row]] = {
     **_model("accounts/user", "{owner_id}"),
     **_model("accounts/tokenfamily", "{family_id}", add=403, change=403, delete=403),
     **_model("tasks/agent", "{agent_id}", delete=403),
+    **_model("tasks/bulkaction", "{bulk_action_id}", add=403, change=403, delete=403),
     **_model("tasks/queue", "{queue_id}", delete=403),
     **_model("tasks/task", "{task_id}", add=403, delete=403),
+    **_model("tasks/userlimits", "{limits_id}"),
+    **_model("tasks/systemsetting", "note", add=403, change=403, delete=403),
+    **_model("tasks/heartbeat", "sweep", add=403, change=403, delete=403),
     **_model("tasks/taskevent", "{event_id}", add=403, change=403, delete=403),
 }
 

@@ -12,7 +12,10 @@ from tests.access.matrix import ADMIN, ALL_METHODS, API, LED, MATRIX, Row
 from tests.access.routes import Route, all_routes
 from tests.access.world import ACTORS, CANARY, World
 
-WATCHED_TABLES = ("users", "token_families", "agents", "queues", "tasks", "task_events")
+WATCHED_TABLES = (
+    "users", "token_families", "agents", "queues", "tasks", "task_events", "user_limits", "system_settings",
+    "bulk_actions",
+)  # fmt: skip
 CHANGES_NOTHING = {LED, 400, 401, 403, 404, 405, 409}
 
 
@@ -83,7 +86,7 @@ def is_led_to_sign_in(response: Any) -> bool:
 def state_of_the_database() -> list[tuple[str, ...]]:
     """A digest of each table that anybody could want to change."""
     parts = [
-        f"SELECT '{table}', md5(coalesce(string_agg(t::text, '|' ORDER BY id), '')) FROM {table} t"
+        f"SELECT '{table}', md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {table} t"
         for table in WATCHED_TABLES
     ]
     with connection.cursor() as cursor:

@@ -7,11 +7,13 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
+from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import User
-from tasks import lifecycle
-from tasks.models import Agent, Queue, Task
+from tasks import bulk, heartbeats, lifecycle
+from tasks.criteria import TaskCriteria
+from tasks.models import Agent, BulkAction, Queue, SystemSetting, Task, UserLimits
 from tests.clients import fresh_client
 from tests.makers import PASSWORD, make_agent, make_operator, make_queue, make_running, make_task, make_user
 
@@ -29,6 +31,7 @@ class World:
     idle_agent: Agent
     queue: Queue
     tasks: dict[str, Task]
+    bulk_action: BulkAction
     cookies: dict[str, str] = field(default_factory=dict)
     bearers: dict[str, str] = field(default_factory=dict)
 
@@ -37,8 +40,12 @@ class World:
         users = {"stranger": make_user("bob"), "owner": make_user("alice"), "operator": make_operator("olga")}
         agent = make_agent(users["owner"], name="scribe")
         idle = make_agent(users["owner"], name="idle", description=CANARY)
-        world = cls(users, agent, idle, make_queue(users["owner"], name=CANARY), _tasks_of(agent))
+        queue, tasks = make_queue(users["owner"], name=CANARY), _tasks_of(agent)
+        world = cls(users, agent, idle, queue, tasks, _bulk_action_of(users["owner"]))
         Group.objects.create(name="group")
+        UserLimits.objects.create(user=users["owner"], running_limit=5)
+        SystemSetting.objects.create(name="note", value={})
+        heartbeats.beat_sweep(started_at=timezone.now())
         for name, user in users.items():
             world.cookies[name] = _session_of(user)
             world.bearers[name] = tokens.issue_pair(user).access
@@ -58,6 +65,8 @@ class World:
         """Values with the world's ids in place of names such as ``{agent}``."""
         if isinstance(values, dict):
             return {name: self.fill(value) for name, value in values.items()}
+        if isinstance(values, list):
+            return [self.fill(value) for value in values]
         return values.format(**self._names()) if isinstance(values, str) else values
 
     def _names(self) -> dict[str, Any]:
@@ -74,7 +83,10 @@ class World:
             "queue_id": self.queue.pk,
             "task_id": self.tasks["ready"].pk,
             "event_id": self.tasks["ready"].events.values_list("pk", flat=True)[0],
+            "limits_id": UserLimits.objects.values_list("pk", flat=True)[0],
             "family_id": owner.token_families.values_list("pk", flat=True)[0],
+            "bulk_action": self.bulk_action.uuid,
+            "bulk_action_id": self.bulk_action.pk,
             "group_id": Group.objects.values_list("pk", flat=True)[0],
             "task_type_id": ContentType.objects.get_for_model(Task).pk,
         }
@@ -93,6 +105,17 @@ def _tasks_of(agent: Agent) -> dict[str, Task]:
         "backlogged": make_task(agent, title=CANARY, is_backlogged=True),
         "ready": make_task(agent, CANARY, title=CANARY),
     }
+
+
+def _bulk_action_of(owner: User) -> BulkAction:
+    return bulk.create(
+        actor=owner,
+        action="cancel",
+        criteria=TaskCriteria(search=CANARY),
+        shown_filter={"search": CANARY},
+        task_owner=owner,
+        reason=CANARY,
+    )
 
 
 def _session_of(user: User) -> str:

@@ -1,11 +1,14 @@
 """Bulk actions against workers, people and each other: each task is changed and counted once, and nobody deadlocks."""
 
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection, connections, transaction
 
 from accounts.models import User
 from personalq.lib.errors import IllegalTransition
@@ -22,6 +25,7 @@ from tests.makers import assert_history_is_legal, claim_next, kinds, make_agent,
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 8
 TASKS = 30
+BEATS = 40
 
 
 @pytest.fixture
@@ -128,6 +132,35 @@ def test_nothing_changes_after_a_stop_has_returned(owner: User, agent: Agent, mo
         for_each(tasks, lambda task: lifecycle.cancel(actor=owner, task=task), IllegalTransition)
 
 
+def test_stop_that_meets_the_end_changes_nothing(owner: User) -> None:
+    action = ask(owner, "cancel")
+
+    def stop() -> None:
+        try:
+            bulk.stop(actor=owner, action=action)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            bulk._carry_on(action.pk)
+            stopping = pool.submit(stop)
+            wait_until_somebody_waits()
+        stopping.result()
+    action.refresh_from_db()
+    assert action.status == "complete"
+
+
+def wait_until_somebody_waits() -> None:
+    limit = time.monotonic() + 30
+    with connection.cursor() as cursor:
+        while time.monotonic() < limit:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+    raise TimeoutError
+
+
 def test_dead_letter_that_arrives_during_retry_all_stays(owner: User, agent: Agent) -> None:
     for _ in range(ROUNDS):
         tasks = running(agent)
@@ -149,8 +182,8 @@ def test_heartbeats_of_many_tasks_and_a_bulk_cancel_do_not_wait_for_each_other(o
         action = ask(owner, "cancel")
 
         def beat(claims: list[Claim] = claims) -> None:
-            while lifecycle.heartbeat(claims):
-                pass
+            for _ in range(BEATS):
+                lifecycle.heartbeat(claims)
 
         assert failures(race(partial(carry_out, action), beat, beat)) == []
         action.refresh_from_db()

@@ -154,6 +154,8 @@ def test_limit_of_a_provider_holds_the_agent_until_it_ends(agent: Agent) -> None
     event = last_event(task)
     assert (event.kind, event.data["reason"]) == (events.HELD, "usage_limited")
     assert datetime.fromisoformat(event.data["until"]) == until
+    assert event.data["held"].startswith("held until ")
+    assert event.data["held"].endswith(" (usage limit)")
     assert kinds(other) == [events.CREATED]
     assert_history_is_legal(task)
 

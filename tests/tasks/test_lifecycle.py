@@ -122,10 +122,10 @@ def test_late_worker_of_an_earlier_attempt_is_refused(agent: Agent) -> None:
 
 def test_output_that_is_written_again_stands_there_once(agent: Agent) -> None:
     task, claim = make_running(agent)
-    for text, offset in (("one ", 0), ("one ", 0), ("two", 4), ("two", 4), ("one ", 0)):
+    for text, offset in (("one ", 0), ("one ", 0), ("one two", 0), ("two", 4), ("one ", 0), ("two three", 4)):
         lifecycle.record_output(claim=claim, text=text, offset=offset)
-    output = task.events.filter(kind=events.OUTPUT).order_by("id").values_list("data__text", flat=True)
-    assert list(output) == ["one ", "two"]
+    output = task.events.filter(kind=events.OUTPUT).order_by("id").values_list("data__text", "data__offset")
+    assert list(output) == [("one ", 0), ("two", 4), (" three", 7)]
 
 
 def test_each_attempt_writes_its_output_anew(agent: Agent) -> None:

@@ -49,7 +49,12 @@ def test_idle_worker_is_seen_again_and_again(engine: Engine) -> None:
 def test_worker_whose_loop_hangs_falls_silent(engine: Engine) -> None:
     wait_for(newer_than(None), "the first beat")
     hangs, goes_on = threading.Event(), threading.Event()
-    engine._loop.call_soon_threadsafe(lambda: (hangs.set(), goes_on.wait(60)))
+
+    def hang() -> None:
+        hangs.set()
+        goes_on.wait(60)
+
+    engine._loop.call_soon_threadsafe(hang)
     assert hangs.wait(20)
     seen = [seen_after_a_while() for _ in range(2)]
     goes_on.set()

@@ -1,8 +1,10 @@
 """The sweep ends what nobody else ends."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import User
@@ -69,8 +71,18 @@ def test_waiting_is_counted_from_when_the_task_is_due(owner: User) -> None:
 def test_task_that_was_put_aside_may_wait_for_ever(owner: User) -> None:
     agent = make_agent(owner, waiting_timeout_seconds=60)
     task = lifecycle.backlog(actor=owner, task=make_task(agent))
-    assert task.start_by_at is None
-    assert lifecycle.release(actor=owner, task=task).start_by_at is not None
+    Task.objects.filter(pk=task.pk).update(start_by_at=timezone.now() - timedelta(days=1))
+    sweep()
+    assert fresh(task).state == Status.BACKLOGGED
+    released = lifecycle.release(actor=owner, task=task)
+    assert released.start_by_at is not None
+    assert released.start_by_at > timezone.now()
+
+
+def test_latest_start_of_its_own_still_holds_after_a_task_was_put_aside(agent: Agent, owner: User) -> None:
+    latest = timezone.now() + timedelta(hours=1)
+    task = lifecycle.backlog(actor=owner, task=make_task(agent, start_by_at=latest))
+    assert lifecycle.release(actor=owner, task=task).start_by_at == latest
 
 
 def test_started_task_is_not_late_any_more(owner: User) -> None:
@@ -92,6 +104,22 @@ def test_worker_has_time_to_end_an_attempt_by_itself(agent: Agent) -> None:
     Task.objects.filter(pk=task.pk).update(deadline_at=timezone.now() - timedelta(seconds=1))
     sweep()
     assert fresh(task).state == Status.RUNNING
+
+
+def test_one_row_that_cannot_be_healed_does_not_keep_others_waiting(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (make_task(agent, start_by_at=timezone.now() - timedelta(seconds=1)) for _ in range(2))
+    expire = lifecycle.expire
+
+    def stumble(*, task_id: int) -> Any:
+        if task_id == first.pk:
+            raise OperationalError("canceling statement due to lock timeout")
+        return expire(task_id=task_id)
+
+    monkeypatch.setattr(lifecycle, "expire", stumble)
+    sweep()
+    assert [fresh(task).state for task in (first, second)] == [Status.READY, Status.FAILED]
 
 
 def test_lost_attempt_is_taken_up_and_its_queue_nudged(agent: Agent, posted: list[Hint]) -> None:

@@ -5,8 +5,8 @@ import pytest
 
 from accounts.models import User
 from tasks import lifecycle
-from tasks.api.documents import AGENT
 from tasks.api.agent_forms import AgentForm, own_fields
+from tasks.api.documents import AGENT
 from tasks.models import Agent, Queue
 from tasks.runners import KINDS
 from tests.makers import make_agent, make_queue, make_running, make_task
@@ -28,12 +28,14 @@ def test_a_new_agent_is_described_in_full(as_alice: Api, alice: User) -> None:
     body = {
         "name": "scribe", "kind": "echo", "queue": "slow", "description": "writes", "concurrency_limit": 2,
         "timeout_seconds": 3, "output_limit_bytes": 4096, "max_attempts": 5, "word_delay_ms": 0,
+        "retry_base_seconds": 7, "retry_cap_seconds": 70, "idle_timeout_seconds": 8, "waiting_timeout_seconds": 9,
     }  # fmt: skip
     agent = as_alice.post("agents", body).json()
     assert agent.pop("created_at").endswith("Z")
     assert agent.pop("updated_at").endswith("Z")
     uuid = agent.pop("uuid")
-    assert agent == {**body, "owner": "alice", "url": f"https://testserver/api/v1/agents/{uuid}"}
+    state = {"is_paused": False, "held_until_at": None, "held_reason": None, "held": None}
+    assert agent == {**body, **state, "owner": "alice", "url": f"https://testserver/api/v1/agents/{uuid}"}
     assert as_alice.get(f"agents/{uuid}").json()["word_delay_ms"] == 0
 
 
@@ -74,6 +76,14 @@ def test_owner_changes_an_agent(as_alice: Api, agent: Agent, alice: User) -> Non
     make_queue(alice, name="slow")
     body = as_alice.patch(f"agents/{agent.uuid}", {"name": "poet", "queue": "slow", "max_attempts": 1}).json()
     assert (body["name"], body["queue"], body["max_attempts"], body["kind"]) == ("poet", "slow", 1, "echo")
+
+
+def test_limits_on_silence_and_waiting_are_set_and_lifted(as_alice: Api, agent: Agent) -> None:
+    limits = {"idle_timeout_seconds": 60, "waiting_timeout_seconds": 3600}
+    made = as_alice.patch(f"agents/{agent.uuid}", limits).json()
+    lifted = as_alice.patch(f"agents/{agent.uuid}", dict.fromkeys(limits)).json()
+    assert {name: made[name] for name in limits} == limits
+    assert {name: lifted[name] for name in limits} == dict.fromkeys(limits)
 
 
 def test_own_fields_change_and_go_back_to_their_default(as_alice: Api, agent: Agent) -> None:
@@ -121,6 +131,8 @@ def test_a_stale_own_field_does_not_block_other_changes(as_alice: Api, alice: Us
         ({"name": "", "kind": "echo"}, {"name": "blank"}),
         ({"name": "a" * 101, "kind": "echo"}, {"name": "max_length"}),
         ({"name": "a", "kind": "echo", "word_delay_ms": 10_001}, {"word_delay_ms": "max_value"}),
+        ({"name": "a", "kind": "echo", "is_paused": True}, {"is_paused": "unknown_field"}),
+        ({"name": "a", "kind": "echo", "held_until_at": None}, {"held_until_at": "unknown_field"}),
         ({"name": "", "kind": "echo", "word_delay_ms": True}, {"name": "blank", "word_delay_ms": "invalid"}),
     ],
 )

@@ -34,6 +34,9 @@ WRONG_TASK_FIELDS: Final[dict[str, list[Any]]] = {
     "not_before_at": NOT_A_TIME,
     "queue": NOT_A_NAME,
     "backlogged": NOT_A_BOOLEAN,
+    "start_by_at": [*NOT_A_TIME, "2020-01-01T00:00:00Z"],
+    "concurrency_key": [*NOT_TEXT, "", " ", " a", "a ", "a\nb", "a" * 201],
+    "concurrency_policy": [*NOT_TEXT, "", "Singleton", "queue"],
     "id": [1],
     "uuid": ["00000000-0000-4000-8000-000000000000"],
     "status": ["complete", 1],
@@ -51,8 +54,22 @@ LIMITS: Final = {
     "output_limit_bytes": [*NOT_A_WHOLE_NUMBER, 1023, 10_485_761],
     "max_attempts": [*NOT_A_WHOLE_NUMBER, 0, 21],
 }
+NEITHER_A_WHOLE_NUMBER_NOR_NULL: Final = [value for value in NOT_A_WHOLE_NUMBER if value is not None]
+WAITS: Final = {
+    "retry_base_seconds": [*NOT_A_WHOLE_NUMBER, 0, 3_601],
+    "retry_cap_seconds": [*NOT_A_WHOLE_NUMBER, 0, 86_401],
+    "idle_timeout_seconds": [*NEITHER_A_WHOLE_NUMBER_NOR_NULL, 0, 86_401],
+    "waiting_timeout_seconds": [*NEITHER_A_WHOLE_NUMBER_NOR_NULL, 0, 31_536_001],
+}
+RATES: Final = {
+    "rate_limit": [*NEITHER_A_WHOLE_NUMBER_NOR_NULL, 0, 10_001],
+    "rate_period_seconds": [*NOT_A_WHOLE_NUMBER, 0, 86_401],
+}
 AGENT_FIELDS: Final[dict[str, list[Any]]] = {
     **LIMITS,
+    **WAITS,
+    "is_paused": [True],
+    "held_until_at": [None],
     "name": [*NOT_A_NAME, " a", "a ", "a/b", "a\nb", "-a", "<b>"],
     "description": [*NOT_TEXT, "a" * 501, "two\nlines"],
     "queue": NOT_A_NAME,
@@ -76,6 +93,7 @@ QUEUE: Final = {"name": "slow"}
 WRONG_QUEUE_FIELDS: Final[dict[str, list[Any]]] = {
     "name": [*NOT_A_NAME, " a", "a b", "é", ".a", "a/b", "a\nb"],
     "concurrency_limit": LIMITS["concurrency_limit"],
+    **RATES,
     "is_paused": [True],
     "is_shared": [True],
     "owner": [None],
@@ -108,7 +126,7 @@ def test_a_new_task(as_alice: Api, agent: Agent, field: str, value: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), cases({name: WRONG_TASK_FIELDS[name] for name in ("title", "prompt", "order")})
+    ("field", "value"), cases({name: WRONG_TASK_FIELDS[name] for name in ("title", "prompt", "order", "queue")})
 )
 def test_a_changed_task(as_alice: Api, agent: Agent, field: str, value: Any) -> None:
     task = make_task(agent)
@@ -142,10 +160,10 @@ def test_a_new_queue(as_alice: Api, default_queue: Queue, field: str, value: Any
     assert Queue.objects.get() == default_queue
 
 
-@pytest.mark.parametrize("value", LIMITS["concurrency_limit"])
-def test_a_changed_queue(as_alice: Api, agent: Agent, value: Any) -> None:
+@pytest.mark.parametrize(("field", "value"), cases({"concurrency_limit": LIMITS["concurrency_limit"], **RATES}))
+def test_a_changed_queue(as_alice: Api, agent: Agent, field: str, value: Any) -> None:
     queue = make_queue(agent.owner)
-    refuse(as_alice.patch(f"queues/{queue.uuid}", {"concurrency_limit": value}), "concurrency_limit")
+    refuse(as_alice.patch(f"queues/{queue.uuid}", {field: value}), field)
 
 
 BOUNDS: Final[list[tuple[str, dict[str, Any]]]] = [
@@ -159,6 +177,14 @@ BOUNDS: Final[list[tuple[str, dict[str, Any]]]] = [
     ("tasks", {**TASK, "input": json.loads("[" * 16 + "]" * 16)}),
     ("tasks", {**TASK, "not_before_at": None}),
     ("tasks", {**TASK, "not_before_at": "9999-12-31T00:00:00Z"}),
+    ("tasks", {**TASK, "start_by_at": None}),
+    ("tasks", {**TASK, "not_before_at": "9999-12-31T00:00:00Z", "start_by_at": "9999-12-31T00:00:00Z"}),
+    ("tasks", {**TASK, "concurrency_key": "a b" + "é" * 197, "concurrency_policy": "drop_newer"}),
+    ("agents", {**AGENT, "retry_base_seconds": 3_600, "retry_cap_seconds": 86_400}),
+    ("agents", {**AGENT, "idle_timeout_seconds": 86_400, "waiting_timeout_seconds": 31_536_000}),
+    ("agents", {**AGENT, "idle_timeout_seconds": None, "waiting_timeout_seconds": None}),
+    ("queues", {"name": "a", "rate_limit": 10_000, "rate_period_seconds": 86_400}),
+    ("queues", {"name": "a", "rate_limit": None, "rate_period_seconds": 1}),
     ("agents", {**AGENT, "name": "é" * 100, "description": "a" * 500}),
     ("agents", {**AGENT, "concurrency_limit": 10_000, "timeout_seconds": 86_400, "max_attempts": 20}),
     ("agents", {**AGENT, "concurrency_limit": 1, "timeout_seconds": 1, "max_attempts": 1}),

@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 
 from tasks import lifecycle
+from tasks.claims import Claim
 from tasks.models import Agent
-from tests.makers import make_running, make_task
+from tests.makers import claim_next, make_running, make_task
 from tests.tasks.api.client import Api, codes
 
 # Events are shown once their transaction has ended, which a test inside of one would never see.
@@ -65,6 +66,25 @@ def test_after_leaves_out_what_was_seen(as_alice: Api, agent: Agent) -> None:
     assert ids(as_alice.get(f"tasks/{task.uuid}/events", after=2**63 - 1)) == []
 
 
+def test_one_attempt_and_one_kind_can_be_asked_for(as_alice: Api, agent: Agent) -> None:
+    task, first = make_running(agent)
+    lifecycle.record_output(claim=first, text="first", offset=0)
+    lifecycle.give_back(claim=first, reason="worker_stopped")
+    second = Claim.of(claim_next(agent.queue))
+    for number in range(3):
+        lifecycle.record_output(claim=second, text=str(number), offset=number)
+
+    def texts(response: Any) -> list[str]:
+        return [event["data"]["text"] for event in response.json()["results"]]
+
+    path = f"tasks/{task.uuid}/events"
+    assert texts(as_alice.get(path, attempt=1, kind="task_output")) == ["first"]
+    assert len(ids(as_alice.get(path, attempt=2))) == 4
+    assert len(ids(as_alice.get(path, kind="task_started"))) == 2
+    page = as_alice.get(path, attempt=2, kind="task_output", page_size=2)
+    assert texts(page) + texts(as_alice.get(page.json()["next"])) == ["0", "1", "2"]
+
+
 @pytest.mark.parametrize(
     ("query", "field", "code"),
     [
@@ -79,6 +99,12 @@ def test_after_leaves_out_what_was_seen(as_alice: Api, agent: Agent) -> None:
         ("page_size=0", "page_size", "min_value"),
         ("page_size=101", "page_size", "max_value"),
         ("cursor=abc", "cursor", "unknown_field"),
+        ("attempt=-1", "attempt", "min_value"),
+        ("attempt=2147483648", "attempt", "max_value"),
+        ("attempt=one", "attempt", "invalid"),
+        ("kind=task_exploded", "kind", "invalid_choice"),
+        ("kind=task_output,task_started", "kind", "invalid_choice"),
+        ("kind=task_output&kind=task_output", "kind", "repeated"),
     ],
 )
 def test_a_wrong_parameter_is_named(as_alice: Api, agent: Agent, query: str, field: str, code: str) -> None:

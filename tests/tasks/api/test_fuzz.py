@@ -17,9 +17,13 @@ pytestmark = [pytest.mark.django_db, pytest.mark.security]
 FIELDS: Final = (
     "agent", "prompt", "title", "order", "input", "not_before_at", "queue", "backlogged", "reason", "name", "kind",
     "description", "concurrency_limit", "timeout_seconds", "max_attempts", "word_delay_ms", "command", "owner",
-    "status", "tasks",
+    "action", "filter", "dead", "search",
+    "status", "tasks", "start_by_at", "concurrency_key", "concurrency_policy", "rate_limit",
 )  # fmt: skip
-PARAMETERS: Final = ("status", "agent", "queue", "source", "search", "owner", "cursor", "page_size", "after", "format")
+PARAMETERS: Final = (
+    "status", "agent", "queue", "source", "search", "owner", "cursor", "page_size", "after", "format", "attempt",
+    "kind",
+)  # fmt: skip
 LIKELY: Final = ("scribe", "echo", "default", "command", "2030-01-01T00:00:00Z", "ready", "all", "", "\x00", "%", "１")
 
 TEXT: Final = st.text(max_size=40) | st.sampled_from(LIKELY)
@@ -62,11 +66,14 @@ def path_to(agent: Agent, place: str) -> str:
         ("POST", "tasks/batch"),
         ("PATCH", "tasks/{task}"),
         ("POST", "tasks/{task}/cancel"),
+        ("POST", "bulk-actions"),
+        ("POST", "dead-letters/discard"),
         ("POST", "agents"),
         ("PATCH", "agents/{agent}"),
         ("POST", "queues"),
         ("PATCH", "queues/{queue}"),
         ("POST", "queues/{queue}/pause"),
+        ("POST", "agents/{agent}/end-hold"),
     ],
 )
 def test_no_body_breaks_a_route(as_alice: Api, agent: Agent, method: str, place: str) -> None:
@@ -81,7 +88,9 @@ def test_no_body_breaks_a_route(as_alice: Api, agent: Agent, method: str, place:
     send()
 
 
-@pytest.mark.parametrize("place", ["tasks", "tasks/{task}/events", "agents", "queues", "queues/{queue}", ""])
+@pytest.mark.parametrize(
+    "place", ["tasks", "tasks/{task}/events", "bulk-actions", "dead-letters", "agents", "queues", "queues/{queue}", ""]
+)
 def test_no_query_breaks_a_route(as_operator: Api, agent: Agent, place: str) -> None:
     path = path_to(agent, place)
 

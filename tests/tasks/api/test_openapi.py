@@ -1,6 +1,7 @@
 """The OpenAPI document is valid, complete, and true to what the API really answers."""
 
 import re
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -14,9 +15,10 @@ from openapi_spec_validator import validate
 from personalq.api_about import openapi_document
 from personalq.lib.errors import AppError
 from tasks import lifecycle
+from tasks.claims import Usage
 from tasks.models import Agent, Task
 from tests.access.routes import Route, all_routes
-from tests.makers import make_agent, make_running, make_task
+from tests.makers import claim_next, make_agent, make_running, make_task
 from tests.tasks.api.client import Api
 
 CATCH_ALL = {"api-unknown", "api-outside"}
@@ -93,6 +95,8 @@ def test_writing_operations_describe_their_body() -> None:
                if method in {"POST", "PATCH"} and "requestBody" not in operation}  # fmt: skip
     assert without == {
         "retry_task", "backlog_task", "release_task", "archive_task", "restore_task", "pause_queue", "resume_queue",
+        "stop_bulk_action",
+        "pause_agent", "resume_agent", "end_agent_hold",
     }  # fmt: skip
 
 
@@ -100,7 +104,7 @@ def test_no_answer_has_a_field_for_a_secret() -> None:
     answers = {name: schema for name, schema in document()["components"]["schemas"].items() if "Request" not in name}
     names = {name for schema in answers.values() for name in schema.get("properties", ())}
     suspicious = {name for name in names if re.search("key|secret|token|password", name)}
-    assert suspicious == {"tokens_in", "tokens_out"}
+    assert suspicious == {"tokens_in", "tokens_out", "concurrency_key"}
 
 
 @pytest.mark.parametrize("status", ["ready", "backlogged", "running", "complete", "failed", "cancelled", "archived"])
@@ -134,12 +138,47 @@ def test_real_batches_fit_the_document(as_alice: Api, agent: Agent) -> None:
     fits(made, "CreatedTasks")
 
 
+@pytest.mark.django_db
+def test_real_bulk_actions_fit_the_document(as_alice: Api, agent: Agent) -> None:
+    body = {"action": "cancel", "filter": {"status": ["ready"], "created_after": "2026-01-01T00:00:00Z"}, "reason": "r"}
+    fits(body, "BulkActionFormRequest")
+    fits(as_alice.post("bulk-actions", body).json(), "BulkAction")
+    fits(as_alice.get("bulk-actions").json(), "BulkActionPage")
+    fits(as_alice.post("dead-letters/retry").json(), "BulkAction")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_real_events_fit_the_document(as_alice: Api, agent: Agent) -> None:
     task = _task_in("complete", agent)
     body = as_alice.get(f"tasks/{task.uuid}/events").json()
     assert body["results"]
     fits(body, "EventPage")
+
+
+@pytest.mark.django_db
+def test_real_attempts_fit_the_document(as_alice: Api, agent: Agent) -> None:
+    task, claim = make_running(agent)
+    lifecycle.fail(claim=claim, code="lease_lost", usage=Usage(tokens_in=1, cost=Decimal("0.0000001")))
+    claim_next(agent.queue)
+    body = as_alice.get(f"tasks/{task.uuid}/attempts").json()
+    assert len(body["results"]) == 2
+    fits(body, "Attempts")
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+@pytest.mark.django_db
+def test_the_real_stop_switch_fits_the_document(as_alice: Api, as_operator: Api, method: str) -> None:
+    as_operator.send(method, "stop-switch")
+    fits(as_alice.get("stop-switch").json(), "StopSwitch")
+    fits(as_operator.get("stop-switch").json(), "StopSwitch")
+
+
+@pytest.mark.django_db
+def test_a_real_hold_fits_the_document(as_alice: Api, agent: Agent) -> None:
+    task, claim = make_running(agent)
+    lifecycle.fail(claim=claim, code="usage_limited")
+    fits(as_alice.get(f"agents/{agent.uuid}").json(), "Agent")
+    fits(as_alice.get(f"tasks/{task.uuid}").json(), "Task")
 
 
 @pytest.mark.django_db

@@ -88,6 +88,8 @@ def refusals(api: Api, agent: Agent) -> set[tuple[int, str]]:
     answers = [
         api.get(f"tasks/{task.uuid}"),
         api.get(f"tasks/{task.uuid}/events"),
+        api.get(f"tasks/{task.uuid}/attempts"),
+        *(api.post(f"agents/{agent.uuid}/{verb}") for verb in ("pause", "resume", "end-hold")),
         api.patch(f"tasks/{task.uuid}", {"title": "t"}),
         *(
             api.post(f"tasks/{task.uuid}/{verb}")

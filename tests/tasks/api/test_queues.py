@@ -23,7 +23,7 @@ def test_owner_creates_a_queue(as_alice: Api, alice: User) -> None:
     assert body.pop("updated_at").endswith("Z")
     assert body == {
         "uuid": str(queue.uuid), "name": "slow", "is_shared": False, "is_paused": False, "concurrency_limit": 1,
-        "owner": "alice", "url": body["url"],
+        "rate_limit": None, "rate_period_seconds": 60, "owner": "alice", "url": body["url"],
     }  # fmt: skip
 
 
@@ -65,11 +65,27 @@ def test_owner_changes_the_limit(as_alice: Api, alice: User) -> None:
     assert as_alice.patch(f"queues/{queue.uuid}", {"concurrency_limit": 3}).json()["concurrency_limit"] == 3
 
 
+def test_owner_sets_and_lifts_a_rate(as_alice: Api, alice: User) -> None:
+    path = f"queues/{make_queue(alice).uuid}"
+    made = as_alice.patch(path, {"rate_limit": 10, "rate_period_seconds": 5}).json()
+    lifted = as_alice.patch(path, {"rate_limit": None}).json()
+    assert (made["rate_limit"], made["rate_period_seconds"], made["concurrency_limit"]) == (10, 5, 10)
+    assert (lifted["rate_limit"], lifted["rate_period_seconds"]) == (None, 5)
+
+
+def test_a_queue_is_created_with_a_rate(as_alice: Api) -> None:
+    as_alice.post("queues", {"name": "slow", "rate_limit": 1, "rate_period_seconds": 86_400})
+    queue = Queue.objects.get(name="slow")
+    assert (queue.rate_limit, queue.rate_period_seconds) == (1, 86_400)
+
+
 @pytest.mark.parametrize(
     ("body", "wrong"),
     [
-        ({}, {"concurrency_limit": "required"}),
+        ({}, {"": "empty"}),
         ({"concurrency_limit": 0}, {"concurrency_limit": "min_value"}),
+        ({"rate_limit": 0}, {"rate_limit": "min_value"}),
+        ({"rate_period_seconds": None}, {"rate_period_seconds": "null"}),
         ({"concurrency_limit": 1, "name": "x"}, {"name": "unknown_field"}),
         ({"concurrency_limit": 1, "is_paused": True}, {"is_paused": "unknown_field"}),
         ({"concurrency_limit": 1, "owner": "bob"}, {"owner": "unknown_field"}),

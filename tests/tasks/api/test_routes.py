@@ -37,9 +37,12 @@ def test_writing_works_with_a_slash_at_the_end(as_alice: Api, agent: Agent) -> N
         ("tasks", "GET, POST, HEAD"),
         ("tasks/{task}", "GET, PATCH, HEAD"),
         ("tasks/{task}/events", "GET, HEAD"),
+        ("tasks/{task}/attempts", "GET, HEAD"),
         ("tasks/{task}/cancel", "POST"),
         ("agents", "GET, POST, HEAD"),
         ("agents/{agent}", "GET, PATCH, DELETE, HEAD"),
+        ("agents/{agent}/pause", "POST"),
+        ("stop-switch", "GET, POST, DELETE, HEAD"),
         ("queues", "GET, POST, HEAD"),
         ("queues/{queue}", "GET, PATCH, DELETE, HEAD"),
         ("queues/{queue}/pause", "POST"),
@@ -135,6 +138,9 @@ def test_creating_tasks_has_a_limit(as_alice: Api, as_bob: Api, agent: Agent, se
         ("POST", "agents", "AGENT_CHANGE"),
         ("PATCH", "agents/{agent}", "AGENT_CHANGE"),
         ("DELETE", "agents/{agent}", "AGENT_CHANGE"),
+        ("POST", "agents/{agent}/pause", "AGENT_CHANGE"),
+        ("POST", "agents/{agent}/resume", "AGENT_CHANGE"),
+        ("POST", "agents/{agent}/end-hold", "AGENT_CHANGE"),
         ("POST", "queues", "QUEUE_CHANGE"),
         ("PATCH", "queues/{queue}", "QUEUE_CHANGE"),
         ("DELETE", "queues/{queue}", "QUEUE_CHANGE"),
@@ -143,10 +149,19 @@ def test_creating_tasks_has_a_limit(as_alice: Api, as_bob: Api, agent: Agent, se
         ("GET", "", "READ"),
         ("GET", "schema", "READ"),
         ("GET", "docs", "READ"),
+        ("GET", "bulk-actions", "READ"),
+        ("POST", "bulk-actions", "TASK_CHANGE"),
+        ("GET", "dead-letters", "READ"),
+        ("POST", "dead-letters/retry", "TASK_CHANGE"),
+        ("POST", "dead-letters/discard", "TASK_CHANGE"),
         ("GET", "tasks", "READ"),
         ("HEAD", "tasks", "READ"),
         ("GET", "tasks/{task}", "READ"),
         ("GET", "tasks/{task}/events", "READ"),
+        ("GET", "tasks/{task}/attempts", "READ"),
+        ("GET", "stop-switch", "READ"),
+        ("POST", "stop-switch", "QUEUE_CHANGE"),
+        ("DELETE", "stop-switch", "QUEUE_CHANGE"),
         ("GET", "agents", "READ"),
         ("GET", "agents/{agent}", "READ"),
         ("GET", "queues", "READ"),
@@ -188,7 +203,8 @@ def test_a_token_needs_no_csrf_token(alice: User, agent: Agent) -> None:
 
 def test_the_root_tells_where_to_begin(as_alice: Api) -> None:
     body = as_alice.get("").json()
-    assert set(body) == {"me", "tasks", "agents", "queues", "schema", "docs"}
+    nouns = {"me", "tasks", "agents", "queues", "dead_letters", "bulk_actions", "stop_switch"}
+    assert set(body) == {*nouns, "schema", "docs"}
     assert all(as_alice.get(address).status_code == 200 for address in body.values())
 
 

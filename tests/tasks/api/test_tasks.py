@@ -52,9 +52,11 @@ def test_a_new_task_is_described_in_full(as_alice: Api, agent: Agent) -> None:
     assert task == {
         "title": "", "prompt": "p", "status": "ready", "order": 0, "agent": str(agent.uuid),
         "agent_name": "scribe", "queue": "default", "input": None, "source": "api", "trusted": True,
-        "attempts": 0, "max_attempts": 3, "not_before_at": None, "started_at": None, "finished_at": None,
+        "attempts": 0, "attempts_counted": 0, "max_attempts": 3, "is_dead": False, "not_before_at": None,
+        "start_by_at": None, "held_until_at": None, "concurrency_key": None, "concurrency_policy": None,
+        "cancelled": None, "started_at": None, "finished_at": None,
         "deadline_at": None, "result": None, "error_code": None, "error": None, "tokens_in": None,
-        "tokens_out": None, "cost": None, "owner": "alice", "allowed": ["backlog", "cancel", "edit"],
+        "tokens_out": None, "cost": None, "owner": "alice", "allowed": ["backlog", "cancel", "edit", "move"],
         "url": f"https://testserver/api/v1/tasks/{uuid}",
     }  # fmt: skip
 
@@ -106,7 +108,7 @@ def test_nobody_edits_a_running_task(as_alice: Api, agent: Agent) -> None:
     assert (response.status_code, response.json()["code"]) == (409, "illegal_transition")
 
 
-@pytest.mark.parametrize("name", ["status", "owner", "agent", "result", "uuid", "source", "trusted", "queue", "id"])
+@pytest.mark.parametrize("name", ["status", "owner", "agent", "result", "uuid", "source", "trusted", "is_dead", "id"])
 def test_nobody_sets_what_only_the_server_writes(as_alice: Api, agent: Agent, name: str) -> None:
     task = make_task(agent)
     response = as_alice.patch(f"tasks/{task.uuid}", {name: "complete"})

@@ -1,0 +1,83 @@
+"""Dead letters: tasks that failed because their attempts were used up."""
+
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from personalq.lib.negotiation import JsonWithoutType
+from tasks.api import documents
+from tasks.api.base import READ_LIMIT, ApiView, read_body
+from tasks.api.bulk_bodies import BulkActionDocument, DeadLetterFilter
+from tasks.api.bulk_views import BULK_LIMIT, LOCATION, TOO_MANY, AskingView
+from tasks.api.filters import DeadLetterQuery, PageParameters, tasks_listed
+from tasks.api.representations import task_row, task_rows
+from tasks.models.bulk_action import BulkVerb
+
+
+class DeadLetterList(ApiView):
+    """Your dead letters."""
+
+    query_class = DeadLetterQuery
+    rate_limits: ClassVar = {"GET": READ_LIMIT, "HEAD": READ_LIMIT}
+
+    @extend_schema(
+        operation_id="list_dead_letters",
+        summary="List tasks whose attempts were used up",
+        description="Newest first, as in the list of tasks with `dead=true`.",
+        tags=["dead letters"],
+        parameters=[DeadLetterQuery, PageParameters],
+        responses={200: documents.TaskPage},
+    )
+    def get(self, request: Request) -> Response:
+        return self.page(task_rows(tasks_listed(self.user, {**self.query, "dead": True})), task_row(request))
+
+
+class DeadLetterVerb(AskingView):
+    """A POST about all of your dead letters, or those of an agent or queue; its body may be left out."""
+
+    content_negotiation_class = JsonWithoutType
+    rate_limits: ClassVar = {"POST": BULK_LIMIT}
+    action: ClassVar[BulkVerb]
+
+    def ask_for_all(self, request: Request) -> Response:
+        """Ask for the bulk action."""
+        conditions = {"dead": True, **read_body(DeadLetterFilter, request)}
+        return self.accepted(self.ask(action=self.action, conditions=conditions, shown=conditions))
+
+
+class RetryDeadLetters(DeadLetterVerb):
+    """Tries dead letters again."""
+
+    action = BulkVerb.RETRY
+
+    @extend_schema(
+        operation_id="retry_dead_letters",
+        summary="Try dead letters again",
+        description="Each gets a fresh set of attempts. Answers with the bulk action that does it.",
+        tags=["dead letters"],
+        request=DeadLetterFilter,
+        parameters=[LOCATION],
+        responses={202: BulkActionDocument, **TOO_MANY},
+    )
+    def post(self, request: Request) -> Response:
+        return self.ask_for_all(request)
+
+
+class DiscardDeadLetters(DeadLetterVerb):
+    """Puts dead letters out of sight."""
+
+    action = BulkVerb.ARCHIVE
+
+    @extend_schema(
+        operation_id="discard_dead_letters",
+        summary="Archive dead letters",
+        description="They can be restored. Answers with the bulk action that does it.",
+        tags=["dead letters"],
+        request=DeadLetterFilter,
+        parameters=[LOCATION],
+        responses={202: BulkActionDocument, **TOO_MANY},
+    )
+    def post(self, request: Request) -> Response:
+        return self.ask_for_all(request)
