@@ -57,6 +57,11 @@ class Child:
     def has_ended(self) -> bool:
         return self.process.poll() is not None
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether it ended by SIGKILL, which nobody sends to oneself."""
+        return self.process.poll() == -signal.SIGKILL
+
     def explain_end(self) -> ChildFailed:
         """The error that tells why this child ended: its status and its last words."""
         status = self.process.poll()
@@ -98,13 +103,15 @@ def quote_log(log: Path, since: int = 0) -> str:
 
 
 class Children:
-    """All children of one supervisor, in the order in which they were started."""
+    """All children of one supervisor, in the order in which they were first started."""
 
     def __init__(self, layout: Layout, reaper: Reaper, pause: Pause = time.sleep) -> None:
         self._layout = layout
         self._reaper = reaper
         self._pause = pause
         self._running: list[Child] = []
+        # A child that was started again keeps its place: the others still depend on it.
+        self._places: dict[str, int] = {}
 
     def start(self, spec: ChildSpec) -> Child:
         """Start a child in its own session, with its output in the log directory."""
@@ -122,6 +129,8 @@ class Children:
             os.set_blocking(ready_reading, False)
         child = Child(spec, process, log, log_start, read_identity(process.pid), ready_reading)
         self._running.append(child)
+        self._places.setdefault(child.name, len(self._places))
+        self._running.sort(key=lambda one: self._places[one.name])
         self._reaper.watch(child.pid, spec.stop_signal.name.removeprefix("SIG"))
         self._record()
         return child
@@ -165,8 +174,13 @@ class Children:
                 child.process.wait()
             self._forget(child)
 
+    def bury(self, child: Child) -> None:
+        """Forget a child that ended by itself, and end what it left in its session."""
+        child.kill_group()
+        self._forget(child)
+
     def stop_all(self) -> None:
-        """Stop in the opposite order of starting."""
+        """Stop in the opposite order of the first start."""
         for child in reversed(self._running[:]):
             self.stop(child)
         self._layout.children_file.unlink(missing_ok=True)

@@ -17,12 +17,13 @@ from personalq.embedded.children import Child, Children, ChildSpec
 from personalq.embedded.errors import ChildFailed, EmbeddedError
 from personalq.embedded.layout import Layout
 from personalq.embedded.placement import Placement
-from personalq.embedded.processes import is_alive, read_command_line
+from personalq.embedded.processes import is_alive, kill_all, read_command_line
 from personalq.embedded.service_account import ServiceAccount
 from personalq.embedded.waiting import Pause, wait_until
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+ORPHANS_SECONDS = 10.0
 # The kernel needs a moment to give back the shared memory of a server that was killed.
 SHARED_MEMORY_SECONDS = 10.0
 # The server's own word in postmaster.pid; asking it would cost a connection.
@@ -57,17 +58,21 @@ class Postgres:
         self._connections = CONNECTIONS if durable else CONNECTIONS_OF_PARALLEL_TESTS
         self._pause = pause
 
-    def prepare(self) -> None:
-        """Make the data directory unless it is there, and clear the way for a start."""
+    def launch(self) -> Child:
+        """Make the data directory unless it is there, clear the way, and start the server without waiting for it."""
+        self._prepare()
+        return self._children.start(self._spec("postgres", self._command()))
+
+    def _prepare(self) -> None:
         if self._data.exists():
             self._check_major()
-            self._clear_stale_locks()
+            self._end_predecessor()
+            self._remove_stale_locks()
         else:
             self._initialise()
 
-    def launch(self) -> Child:
-        """Start the server without waiting for it."""
-        command = (
+    def _command(self) -> tuple[str, ...]:
+        return (
             *(str(self._binaries / "postgres"), "-D", str(self._data)),
             *("-c", "listen_addresses=", "-c", f"unix_socket_directories={self._sockets}"),
             *("-c", "unix_socket_permissions=0700", "-c", f"port={self._layout.database_port}"),
@@ -76,7 +81,6 @@ class Postgres:
             *("-c", "log_min_error_statement=panic", "-c", "log_error_verbosity=terse"),
             *(() if self._durable else FAST_AND_FORGETFUL),
         )
-        return self._children.start(self._spec("postgres", command))
 
     def wait_ready(self, child: Child) -> Child:
         """Wait for the server, starting it again while the kernel still holds its predecessor's memory."""
@@ -86,13 +90,19 @@ class Postgres:
             if self._is_blocked_by_predecessor(child):
                 self._children.stop(child)
                 child = self.launch()
-            return child.has_ended() or self._is_ready(child)
+            return child.has_ended() or self.is_ready(child)
 
-        wait_until(lambda: child.has_ended() or self._is_ready(child), START_SECONDS, self._pause)
+        wait_until(lambda: child.has_ended() or self.is_ready(child), START_SECONDS, self._pause)
         if self._is_blocked_by_predecessor(child):
             wait_until(try_again, SHARED_MEMORY_SECONDS, self._pause)
-        self._children.wait_ready(child, lambda: self._is_ready(child), START_SECONDS)
+        self._children.wait_ready(child, lambda: self.is_ready(child), START_SECONDS)
         return child
+
+    def is_ready(self, child: Child) -> bool:
+        """Whether the server says of itself that it takes connections, after repairing its data if need be."""
+        lines = self._read_status()
+        is_told = len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready"
+        return is_told and self._read_lock_pid() == child.pid
 
     def create_database(self) -> None:
         """Create the product's database unless it exists."""
@@ -149,12 +159,11 @@ class Postgres:
                 "(docs/embedded.md)."
             )
 
-    def _clear_stale_locks(self) -> None:
-        """Remove lock files that name a dead, reused or never reaped process.
+    def _end_predecessor(self) -> None:
+        """Stop an old server of these data, or what is left of one whose main process was killed.
 
-        PostgreSQL itself only asks whether the number exists, so a zombie or a stranger
-        with that number would keep it from starting for ever. We hold the instance lock,
-        so nobody else is starting it right now.
+        Its backends notice that only between two statements. As long as one of them runs the memory they share
+        is in use, and a new server refuses to start beside it.
         """
         pid = self._read_lock_pid()
         if self._is_our_server(pid):
@@ -162,6 +171,16 @@ class Postgres:
                 os.kill(pid, signal.SIGINT)
             if not wait_until(lambda: not is_alive(pid), STOP_SECONDS, self._pause):
                 raise EmbeddedError(f"An old PostgreSQL (pid {pid}) does not stop. Look at it, then: kill -QUIT {pid}")
+        # What they were writing is in the log of changes or was never promised: the start sorts it out.
+        wait_until(lambda: not kill_all("postgres", working_in=self._data), ORPHANS_SECONDS, self._pause)
+
+    def _remove_stale_locks(self) -> None:
+        """Remove lock files that name a dead, reused or never reaped process.
+
+        PostgreSQL itself only asks whether the number exists, so a zombie or a stranger
+        with that number would keep it from starting for ever. We hold the instance lock,
+        so nobody else is starting it right now.
+        """
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         socket = self._layout.postgres_socket_dir / f".s.PGSQL.{self._layout.database_port}"
         socket.unlink(missing_ok=True)
@@ -179,11 +198,6 @@ class Postgres:
     def _read_lock_pid(self) -> int:
         lines = self._read_status()
         return int(lines[0]) if lines and lines[0].strip().isdigit() else 0
-
-    def _is_ready(self, child: Child) -> bool:
-        lines = self._read_status()
-        is_told = len(lines) > STATUS_LINE and lines[STATUS_LINE].strip() == "ready"
-        return is_told and self._read_lock_pid() == child.pid
 
     def _is_blocked_by_predecessor(self, child: Child) -> bool:
         failure: ChildFailed | None = child.explain_end() if child.has_ended() else None

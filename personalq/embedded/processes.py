@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -68,6 +70,31 @@ def read_command_line(pid: int) -> list[str]:
     except OSError:
         return []
     return [os.fsdecode(part) for part in raw.split(b"\0") if part]
+
+
+def kill_all(program: str, *, working_in: Path) -> int:
+    """Kill every process of a program whose working directory is `working_in`. Returns how many there were.
+
+    Finds none where there is no /proc, as on macOS.
+    """
+    found = [pid for pid in _list_pids() if _runs_in(pid, program, working_in)]
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return len(found)
+
+
+def _list_pids() -> list[int]:
+    return [int(entry.name) for entry in PROC.glob("[0-9]*")] if has_proc() else []
+
+
+def _runs_in(pid: int, program: str, directory: Path) -> bool:
+    try:
+        is_program = (PROC / str(pid) / "exe").readlink().name == program
+        return is_program and (PROC / str(pid) / "cwd").samefile(directory)
+    except OSError:
+        # It has ended, or belongs to somebody else.
+        return False
 
 
 def _ask_ps(pid: int, column: str) -> str:

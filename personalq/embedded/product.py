@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import http.client
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from personalq.embedded.children import ChildSpec
+from personalq.embedded.children import Child, Children, ChildSpec
 from personalq.embedded.layout import REPOSITORY
 
 CELERY = (sys.executable, "-m", "personalq.embedded.celery_child", "-q", "-A", "personalq")
 WORKER_STOP_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Web, worker or beat as something to keep running."""
+
+    children: Children
+    spec: ChildSpec
+    check: Callable[[Child], bool]
+
+    def launch(self) -> Child:
+        return self.children.start(self.spec)
+
+    def is_ready(self, child: Child) -> bool:
+        return self.check(child)
 
 
 @dataclass(frozen=True)
@@ -52,7 +67,7 @@ def web(address: Address, environment: Mapping[str, str]) -> ChildSpec:
 
 def worker(environment: Mapping[str, str]) -> ChildSpec:
     command = (
-        *(*CELERY, "worker", "-P", "threads", "-c", "4", "-Q", "personalq", "--loglevel", "WARNING"),
+        *(*CELERY, "worker", "-P", "threads", "-c", "4", "-Q", "personalq"),
         *("--without-gossip", "--without-mingle"),
     )
     return ChildSpec(
@@ -73,8 +88,6 @@ def beat(environment: Mapping[str, str]) -> ChildSpec:
         "--scheduler",
         "celery.beat:Scheduler",
         "--pidfile=",
-        "--loglevel",
-        "WARNING",
     )
     return ChildSpec(name="beat", command=command, environment=environment, directory=REPOSITORY, announces_ready=True)
 

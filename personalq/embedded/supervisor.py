@@ -1,21 +1,24 @@
-"""Starts everything in order, watches it, and stops everything in order."""
+"""Starts everything in order, keeps it running, and stops everything in order."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import subprocess
+import time
 from collections.abc import Mapping
+from functools import partial
 
 from personalq.embedded import product
-from personalq.embedded.children import Children, quote_log
+from personalq.embedded.children import Child, Children, quote_log
 from personalq.embedded.console import say
 from personalq.embedded.errors import ChildFailed, EmbeddedError, StopRequested
+from personalq.embedded.keeper import Keeper
 from personalq.embedded.layout import REPOSITORY, Layout
 from personalq.embedded.lock import InstanceLock
 from personalq.embedded.origin import Origin
 from personalq.embedded.private_files import open_log
-from personalq.embedded.product import Address
+from personalq.embedded.product import Address, Part
 from personalq.embedded.reaper import Reaper
 from personalq.embedded.servers import start_servers
 from personalq.embedded.waiting import StopSignals
@@ -24,7 +27,8 @@ READY_SECONDS = 60.0
 MIGRATE_SECONDS = 600.0
 OPERATOR_SECONDS = 30.0
 WATCH_SECONDS = 0.5
-LOG_CHECK_ROUNDS = 120
+WATCH_CLOSELY_SECONDS = 0.05
+LOG_CHECK_SECONDS = 60.0
 
 
 class Supervisor:
@@ -49,9 +53,11 @@ class Supervisor:
         self._origin = Origin()
         self._reaper = Reaper(held_descriptors=[lock.descriptor])
         self._children = Children(layout, self._reaper, signals.pause)
+        self._keeper = Keeper(self._children)
+        self._logs_checked_at = time.monotonic()
 
     def run(self) -> int:
-        """Run until somebody asks to stop (returns 0) or something needed ends (returns 1)."""
+        """Run until somebody asks to stop (returns 0) or something needed cannot be kept up (returns 1)."""
         try:
             self._start()
             while True:
@@ -69,24 +75,38 @@ class Supervisor:
     def _start(self) -> None:
         if not self._own_servers:
             say("Starting PostgreSQL and Valkey …")
-            start_servers(self._layout, self._children, environment=self._environment, pause=self._signals.pause)
+            pause = self._signals.pause
+            servers = start_servers(self._layout, self._children, environment=self._environment, pause=pause)
+            for server, child in servers:
+                self._keeper.keep(server, child)
         say("Bringing the database up to date …")
         self._children.run(product.manage("migrate", self._environment, "migrate", "--no-input"), MIGRATE_SECONDS)
         operator = self._begin_first_operator()
         say("Starting web, worker and beat …")
-        web = self._children.start(product.web(self._address, self._environment))
-        worker = self._children.start(product.worker(self._environment))
-        beat = self._children.start(product.beat(self._environment))
         try:
-            self._children.wait_ready(web, lambda: product.is_healthy(self._address), READY_SECONDS)
-            for child in (worker, beat):
-                self._children.wait_ready(child, child.has_announced_ready, READY_SECONDS)
+            self._start_product()
         except EmbeddedError:
             # A password that was made must be shown even if this start fails: nobody will ever know it again.
             with contextlib.suppress(ChildFailed):
                 say(self._read_first_operator(operator))
             raise
         self._greet(self._read_first_operator(operator))
+
+    def _start_product(self) -> None:
+        started = [(part, part.launch()) for part in self._parts()]
+        for part, child in started:
+            self._children.wait_ready(child, partial(part.is_ready, child), READY_SECONDS)
+            self._keeper.keep(part, child)
+
+    def _parts(self) -> list[Part]:
+        def answers(_: Child) -> bool:
+            return product.is_healthy(self._address)
+
+        return [
+            Part(self._children, product.web(self._address, self._environment), answers),
+            Part(self._children, product.worker(self._environment), Child.has_announced_ready),
+            Part(self._children, product.beat(self._environment), Child.has_announced_ready),
+        ]
 
     def _begin_first_operator(self) -> subprocess.Popen[str]:
         """Run beside the start of the web process. Its answer may hold a password: a pipe, never a log."""
@@ -128,16 +148,14 @@ class Supervisor:
         say(f"\nLogs: {self._layout.logs}\nStop with Ctrl-C.")
 
     def _watch(self) -> None:
-        for _ in range(LOG_CHECK_ROUNDS):
-            self._signals.pause(WATCH_SECONDS)
-            gone = self._origin.explain_end()
-            if gone:
-                raise StopRequested(gone)
-            # When a server dies its clients fall over it: the first to have been started is the cause.
-            ended = self._children.find_ended()
-            if ended is not None:
-                raise ended.explain_end()
-        self._children.keep_logs_small()
+        self._signals.pause(WATCH_SECONDS if self._keeper.is_settled else WATCH_CLOSELY_SECONDS)
+        gone = self._origin.explain_end()
+        if gone:
+            raise StopRequested(gone)
+        self._keeper.look()
+        if time.monotonic() - self._logs_checked_at > LOG_CHECK_SECONDS:
+            self._children.keep_logs_small()
+            self._logs_checked_at = time.monotonic()
 
     def _stop(self) -> None:
         self._lock.announce_stop()

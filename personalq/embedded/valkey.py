@@ -27,6 +27,7 @@ class Valkey:
 
     def launch(self) -> Child:
         """Start the server without waiting for it."""
+        self._stop_unrecorded()
         make_private_directory(self._layout.redis_data)
         account = account_owning(self._layout.redis_data)
         return self._children.start(
@@ -42,10 +43,14 @@ class Valkey:
             )
         )
 
-    def wait_ready(self, child: Child) -> None:
-        self._children.wait_ready(child, lambda: ask(self._layout.redis_socket, "PING") == "+PONG", START_SECONDS)
+    def is_ready(self, _child: Child) -> bool:
+        """Whether it answers. While it reads its file again it says that it is loading."""
+        return ask(self._layout.redis_socket, "PING") == "+PONG"
 
-    def stop_unrecorded(self) -> None:
+    def wait_ready(self, child: Child) -> None:
+        self._children.wait_ready(child, lambda: self.is_ready(child), START_SECONDS)
+
+    def _stop_unrecorded(self) -> None:
         """Shut down a server that still answers on our socket although no record names it."""
         ask(self._layout.redis_socket, "SHUTDOWN")
         self._layout.redis_socket.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from tasks.lifecycle import rows
 from tasks.models import Agent, Task
 from tasks.states import Status
 
-LOST_LIMIT: Final = 5
+LOST_LIMIT: Final = 8
 """How often a task may lose its worker: one that brings every worker down must not do so for ever."""
 HELD_LIMIT: Final = 50
 """How often a task may meet a provider's limit."""
@@ -20,6 +20,7 @@ LONGEST_HOLD: Final = timedelta(days=8)
 """A little more than the weekly limits that providers have; whatever names a later time is in error."""
 _HOLD_BASE_SECONDS: Final = 30
 _HOLD_CAP_SECONDS: Final = 900
+_LOSS_CAP_SECONDS: Final = 60
 DETAIL_LENGTH: Final = 10_000
 
 
@@ -42,7 +43,7 @@ def end_badly(task: Task, *, code: str, detail: str, retry_at: datetime | None =
     elif failure.kind is FailureClass.LOST and task.lost_attempts < LOST_LIMIT:
         task.lost_attempts += 1
         task.free_attempts += 1
-        _try_again(task, failure, None, facts)
+        _try_again(task, failure, _after_loss(task), facts)
     elif failure.kind is FailureClass.TRANSIENT and not task.is_exhausted:
         _try_again(task, failure, _after_backoff(task), facts)
     else:
@@ -77,6 +78,14 @@ def _after_backoff(task: Task) -> datetime:
     agent = task.agent
     waits = {} if agent is None else {"base": agent.retry_base_seconds, "cap": agent.retry_cap_seconds}
     return rows.database_now() + backoff.delay(task.attempts - task.free_attempts, **waits)
+
+
+def _after_loss(task: Task) -> datetime | None:
+    # One loss says nothing about the task. From the second one on those that were lost together part ways, so that
+    # one which takes its worker with it does not use up the patience for all that run beside it.
+    if task.lost_attempts == 1:
+        return None
+    return rows.database_now() + backoff.delay(task.lost_attempts - 1, cap=_LOSS_CAP_SECONDS)
 
 
 def _hold(task: Task, failure: Failure, retry_at: datetime | None, facts: dict[str, Any]) -> None:

@@ -58,6 +58,7 @@ class Home:
         self.directory = directory
         self.env_file = directory / ".env"
         self.layout = Layout(directory / "var")
+        self.runs: list[Run] = []
 
     def environment(self, **more: str) -> dict[str, str]:
         own = {"PERSONALQ_VAR": str(self.layout.root), "PERSONALQ_ENV_FILE": str(self.env_file)}
@@ -101,6 +102,7 @@ class Run:
                 stderr=terminal or out,
                 env=home.environment(**environment),
             )
+        home.runs.append(self)
 
     @property
     def output(self) -> str:
@@ -159,6 +161,9 @@ def nothing_runs(home: Home, pids: dict[str, int]) -> bool:
 
 def clear_away(home: Home) -> None:
     """What a test leaves, above all a failed one, must not outlive it."""
+    for run in home.runs:
+        # First, because it would start again what is ended below.
+        run.kill()
     for leftover in read_record(home.layout):
         leftover.send(signal.SIGKILL)
     remove_elsewhere(home.layout)

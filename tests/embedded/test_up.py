@@ -79,10 +79,8 @@ def test_killed_supervisor_leaves_nothing_and_loses_nothing(lived_in: Home) -> N
     assert lived_in.sql("SELECT answer FROM kept") == (42,)
     assert PASSWORD.search(again.output) is None
     assert "changepassword admin" in again.output
-    # And a dead server ends the run with the reason on the console.
-    os.kill(lived_in.pids()["postgres"], signal.SIGKILL)
-    assert again.wait_for_end() == 1
-    assert "postgres was killed by SIGKILL" in again.output
+    again.process.send_signal(signal.SIGTERM)
+    assert again.wait_for_end() == 0
 
 
 def nothing_runs_of(pids: dict[str, int], home: Home) -> bool:

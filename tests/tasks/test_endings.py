@@ -128,10 +128,23 @@ def test_lost_attempt_is_tried_again_at_once_and_does_not_count(agent: Agent) ->
 def test_task_that_takes_every_worker_with_it_does_not_go_on_for_ever(agent: Agent) -> None:
     make_task(agent)
     for _ in range(LOST_LIMIT):
-        assert lose_once(agent).state == Status.READY
+        task = lose_once(agent)
+        assert task.state == Status.READY
+        make_due(task)
     task = lose_once(agent)
     assert (task.state, task.error_code) == (Status.FAILED, "lease_lost")
     assert task.dead_at is not None
+
+
+def test_tasks_that_were_lost_together_twice_part_ways(owner: User) -> None:
+    agent = make_agent(owner)
+    for _ in range(4):
+        make_task(agent)
+    for task in [lose_once(agent) for _ in range(4)]:
+        assert task.not_before_at is None
+    again = {lose_once(agent).not_before_at for _ in range(4)}
+    assert None not in again
+    assert len(again) == 4
 
 
 def test_retry_forgets_lost_workers_and_limits(agent: Agent, owner: User) -> None:
