@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -13,6 +13,8 @@ from tasks.claims import Claim, Usage
 from tasks.lifecycle import endings, rows
 from tasks.models import Queue, QueueStart, QueueTurn, Task
 from tasks.states import Status
+
+MISSED_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,8 +156,8 @@ def _start(queue_id: int, task_ids: list[int], now: datetime) -> list[Task]:
 
 def _seconds(chosen: selection.Selection, tasks: list[Task], now: datetime) -> float | None:
     if len(tasks) < len(chosen.task_ids):
-        # Those that were cancelled or edited at this moment have left room for others.
-        return 0.0
+        # Somebody changes the others at this moment: when that is done they have left room, or may start.
+        return MISSED_SECONDS
     return None if chosen.look_again_at is None else (chosen.look_again_at - now).total_seconds()
 
 

@@ -290,8 +290,8 @@ def test_limit_that_a_runner_meets_holds_its_agent(
     until = timezone.now() + timedelta(hours=1)
 
     async def meet_the_limit(_request: Request) -> AsyncIterator[str | Outcome]:
+        yield "nearly"
         raise RunFailed("usage_limited", retry_at=until)
-        yield ""
 
     puppet(monkeypatch, meet_the_limit)
     agent = make_agent(owner, kind="puppet", queue=queue)
