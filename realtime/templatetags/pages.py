@@ -1,19 +1,23 @@
 """How the pages show statuses, times and titles."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from tasks import failures
-from tasks.models import Task
+from tasks.holds import WORDS as HOLD_WORDS
+from tasks.holds import Hold, current_hold
+from tasks.models import Agent, Task
 from tasks.states import Status
 
 register = template.Library()
 
 _TITLE_LENGTH: Final = 120
+_MINUTE: Final = timedelta(minutes=1)
 _SOURCES: Final = {"api": "API", "web": "these pages", "sql": "SQL"}
 
 
@@ -40,6 +44,29 @@ def moment(at: datetime) -> SafeString:
     at = at.astimezone(UTC)
     machine = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return format_html('<time datetime="{}">{}</time>', machine, at.strftime("%d %b %Y, %H:%M UTC"))
+
+
+@register.simple_tag
+def clock(at: datetime) -> SafeString:
+    """The time of day, with the day unless it is today; what is still to come is never told earlier than it is."""
+    at, now = at.astimezone(UTC), timezone.now().astimezone(UTC)
+    machine = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    rest = -timedelta(seconds=at.second, microseconds=at.microsecond) % _MINUTE
+    shown = at + rest if at > now else at
+    form = "%H:%M UTC" if shown.date() == now.date() else "%d %b %Y, %H:%M UTC"
+    return format_html('<time datetime="{}" data-clock>{}</time>', machine, shown.strftime(form))
+
+
+@register.simple_tag
+def hold_of(agent: Agent) -> Hold | None:
+    """The provider's limit that holds an agent now."""
+    return current_hold(until=agent.held_until_at, code=agent.held_code, now=timezone.now())
+
+
+@register.filter
+def limit_words(hold: Hold) -> str:
+    """Which limit it is."""
+    return HOLD_WORDS.get(hold.code, "limit")
 
 
 @register.simple_tag
@@ -83,6 +110,12 @@ def error_sentence(code: str) -> str:
 def microseconds(at: datetime) -> int:
     """A time as a number that scripts can sort by."""
     return int(at.timestamp() * 1_000_000)
+
+
+@register.filter
+def grouped(amount: int) -> str:
+    """A number with commas between its thousands."""
+    return f"{amount:,}"
 
 
 @register.filter

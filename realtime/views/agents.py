@@ -12,12 +12,12 @@ from rest_framework.exceptions import ValidationError as ApiValidationError
 
 from personalq.lib.errors import AppError, InvalidInput
 from personalq.lib.translation import app_error_from
-from realtime.forms import AgentForm, allowed_commands
+from realtime.forms.agents import AgentForm, allowed_commands
 from realtime.views.agent_loads import with_loads
 from realtime.views.answers import Limit, limit_person, posted, show_form
 from realtime.views.doors import page, person
 from realtime.views.paging import page_of
-from realtime.views.queries import AgentListQuery, NewAgentQuery, NothingAsked
+from realtime.views.queries import NeighbourQuery, NewAgentQuery, NothingAsked
 from tasks import access, agents
 from tasks.models import Agent, Queue
 from tasks.runners import RUNNERS
@@ -28,14 +28,14 @@ DESCRIPTIONS: Final = {
     "echo": "Says the prompt back, word by word. Needs no key: good for a first try.",
     "command": "Runs a program that the operator allows, with the prompt as its input.",
 }
-_WRITE_LIMIT: Final = Limit(group="agent-change", rate="PERSONALQ_RATE_AGENT_CHANGE")
+WRITE_LIMIT: Final = Limit(group="agent-change", rate="PERSONALQ_RATE_AGENT_CHANGE")
 
 
 @page("GET")
 def show_list(request: HttpRequest) -> HttpResponse:
     """A page of the user's agents, each with its load."""
     user = person(request)
-    wanted = AgentListQuery.read(request)
+    wanted = NeighbourQuery.read(request)
     own = access.agents_of(user).select_related("queue")
     found = page_of(own, among=own, size=PAGE_SIZE, before=wanted.get("before"), after=wanted.get("after"))
     context = {"section": "agents", "page": found, "loads": with_loads(user, found.rows)}
@@ -79,7 +79,7 @@ def delete(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 def _delete(request: HttpRequest, agent: Agent) -> AppError | None:
     try:
-        limit_person(request, _WRITE_LIMIT)
+        limit_person(request, WRITE_LIMIT)
         agents.delete(actor=person(request), agent=agent)
     except AppError as refusal:
         return refusal
@@ -105,7 +105,7 @@ def _answer(request: HttpRequest, form: AgentForm, kind: str, agent: Agent | Non
 
 def _save(request: HttpRequest, form: AgentForm, kind: str, agent: Agent | None) -> AppError | None:
     try:
-        limit_person(request, _WRITE_LIMIT)
+        limit_person(request, WRITE_LIMIT)
         if not form.is_valid():
             return InvalidInput()
         values = {**form.common_values, "config": form.config}

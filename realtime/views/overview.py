@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from accounts.models import User
+from realtime.forms.queues import StopForm
 from realtime.views import live
 from realtime.views.agent_loads import with_loads
 from realtime.views.doors import page, person
@@ -33,6 +34,7 @@ def show(request: HttpRequest) -> HttpResponse:
         "rows": rows_of(user, {})[:NEWEST],
         "newest": NEWEST,
         "last_event_id": last_event_id,
+        "stop_form": StopForm(),
     }
     return render(request, "pages/overview.html", context)
 

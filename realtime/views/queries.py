@@ -5,6 +5,7 @@ from typing import Any, Final
 from personalq.lib.fields import StrictCharField, StrictChoiceField
 from personalq.lib.queries import QueryIntegerField, QueryUUIDField, StrictQuery
 from tasks import states
+from tasks.models.bulk_action import BulkVerb
 from tasks.runners import KINDS
 
 MOST_ROWS: Final = 50
@@ -23,6 +24,7 @@ class TaskFilter(PageQuery):
 
     status = StrictChoiceField(choices=states.WORDS, required=False)
     agent = QueryUUIDField(required=False)
+    queue = QueryUUIDField(required=False)
     text = StrictCharField(max_length=200, required=False)
 
 
@@ -37,7 +39,15 @@ class TaskRowsQuery(TaskFilter):
     ids = StrictCharField(max_length=_LONGEST_IDS)
 
 
-class AgentListQuery(PageQuery):
+class BulkQuery(TaskFilter):
+    """What to do with the tasks of a list."""
+
+    action = StrictChoiceField(choices=BulkVerb.values)
+
+
+class NeighbourQuery(PageQuery):
+    """Beside which row a page of a list begins."""
+
     before = QueryUUIDField(required=False)
     after = QueryUUIDField(required=False)
 

@@ -8,34 +8,18 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from personalq.lib.errors import IllegalTransition, InvalidInput
+from personalq.lib.errors import Conflict, InvalidInput
+from realtime.forms.tasks import CancelForm
 from realtime.views import live
-from realtime.views.answers import Limit, limit_person
+from realtime.views.answers import Limit, limit_person, wrong_values
 from realtime.views.doors import page, person
 from realtime.views.output import tail_of, whole_of
 from realtime.views.queries import NothingAsked, OutputQuery
-from realtime.views.timeline import timeline_of
-from tasks import access, lifecycle, states
+from realtime.views.task_panel import VERBS, panel_of
+from tasks import access
 from tasks.models import Task
 
-# In the order in which the buttons stand.
-VERBS: Final = {
-    "cancel": lifecycle.cancel,
-    "retry": lifecycle.retry,
-    "release": lifecycle.release,
-    "backlog": lifecycle.backlog,
-    "restore": lifecycle.restore,
-    "archive": lifecycle.archive,
-}
-_LABELS: Final = {
-    "cancel": "Cancel",
-    "retry": "Retry",
-    "release": "Release",
-    "backlog": "Put into backlog",
-    "restore": "Restore",
-    "archive": "Archive",
-}
-_LIMIT: Final = Limit(group="task-change", rate="PERSONALQ_RATE_TASK_CHANGE")
+LIMIT: Final = Limit(group="task-change", rate="PERSONALQ_RATE_TASK_CHANGE")
 FRAGMENT_HEADER: Final = "X-Fragment"
 
 
@@ -69,16 +53,24 @@ def output(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def act(request: HttpRequest, uuid: UUID, verb: str) -> HttpResponse:
     """Carry out a verb; a script gets the changed parts, a form is led back to the page."""
     user = person(request)
-    limit_person(request, _LIMIT)
+    limit_person(request, LIMIT)
     task = access.task_for(user, uuid, "change")
+    details = {"reason": _reason(request)} if verb == "cancel" else {}
     is_fragment = FRAGMENT_HEADER in request.headers
     try:
-        VERBS[verb](actor=user, task=task)
-    except IllegalTransition as refusal:
+        VERBS[verb](actor=user, task=task, **details)
+    except Conflict as refusal:
         notice = f"{refusal.title} {refusal.detail}"
         answer = _show_panel if is_fragment else _show
         return answer(request, uuid, notice=notice, status=refusal.status)
     return _show_panel(request, uuid) if is_fragment else redirect("task", uuid=uuid)
+
+
+def _reason(request: HttpRequest) -> str:
+    form = CancelForm(request.POST)
+    if not form.is_valid():
+        raise wrong_values(form)
+    return str(form.cleaned_data["reason"]).strip()
 
 
 def _show(
@@ -93,7 +85,7 @@ def _show(
     task = access.task_for(person(request), uuid)
     attempt = _attempt(task, wanted)
     context = {
-        **_panel(request, task),
+        **panel_of(person(request), task),
         "last_event_id": last_event_id,
         "attempt": attempt,
         "is_latest": attempt == task.attempts,
@@ -105,24 +97,8 @@ def _show(
 
 def _show_panel(request: HttpRequest, uuid: UUID, *, notice: str = "", status: int = 200) -> HttpResponse:
     task = access.task_for(person(request), uuid)
-    context = {**_panel(request, task), "notice": notice}
+    context = {**panel_of(person(request), task), "notice": notice}
     return render(request, "pages/_task_fragment.html", context, status=status)
-
-
-def _panel(request: HttpRequest, task: Task) -> dict[str, Any]:
-    may_change = access.is_owner_or_operator(person(request), task, "change")
-    allowed = states.verbs_for(task.state) if may_change else frozenset()
-    return {
-        "section": "tasks",
-        "task": task,
-        "actions": [
-            {"verb": verb, "label": _LABELS[verb], "route": f"task-{verb}"} for verb in VERBS if verb in allowed
-        ],
-        "attempt": task.attempts,
-        "attempts": range(1, task.attempts + 1),
-        "most_attempts": task.free_attempts + task.max_attempts,
-        "timeline": timeline_of(task),
-    }
 
 
 def _attempt(task: Task, wanted: Mapping[str, Any]) -> int:

@@ -10,6 +10,7 @@ from rest_framework.exceptions import ValidationError
 from personalq.lib.errors import InvalidInput
 from personalq.lib.fields import StrictUUIDField
 from realtime.views import live
+from realtime.views.bulk_words import offered
 from realtime.views.doors import page, person
 from realtime.views.paging import page_of
 from realtime.views.queries import MOST_ROWS, TaskListQuery, TaskRowsQuery
@@ -17,7 +18,7 @@ from realtime.views.task_rows import counts_of, query_string, rows_of
 from tasks import access, states
 
 PAGE_SIZE: Final = 25
-_MOST_AGENTS_TO_CHOOSE: Final = 500
+_MOST_TO_CHOOSE: Final = 500
 
 
 @page("GET")
@@ -37,7 +38,9 @@ def show(request: HttpRequest) -> HttpResponse:
         "older": query_string(wanted, before=tasks.older_than),
         "newer": query_string(wanted, after=tasks.newer_than),
         "lanes": _lanes(wanted, counts_of(user)),
-        "agents": access.agents_of(user).order_by("name")[:_MOST_AGENTS_TO_CHOOSE],
+        "agents": access.agents_of(user).order_by("name")[:_MOST_TO_CHOOSE],
+        "queues": access.queues_of(user).order_by("name")[:_MOST_TO_CHOOSE],
+        "bulk_actions": offered(wanted),
         "last_event_id": last_event_id,
     }
     return render(request, "pages/task_list.html", context)

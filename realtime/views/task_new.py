@@ -1,20 +1,22 @@
 """Queueing a prompt."""
 
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 
 from accounts.models import User
 from personalq.lib.errors import AppError, Conflict, InvalidInput
-from realtime.forms import TaskForm
-from realtime.views.answers import Limit, limit_person, show_form
+from realtime.forms.tasks import TaskForm
+from realtime.views.answers import Limit, carry_out_once, limit_person, show_form
 from realtime.views.doors import page, person
 from realtime.views.queries import NewTaskQuery
 from tasks import access, lifecycle
 from tasks.constraints import conflicts
-from tasks.models import PROMPT_LENGTH, Task
+from tasks.models import PROMPT_LENGTH
 from tasks.models.task import Source
 
 _LIMIT: Final = Limit(group="task-create", rate="PERSONALQ_RATE_TASK_CREATE")
@@ -36,17 +38,20 @@ def _queue(request: HttpRequest, user: User) -> HttpResponse:
         limit_person(request, _LIMIT)
         if not form.is_valid():
             return _show(request, form, refusal=InvalidInput())
-        return redirect("task", uuid=_submit(user, form.cleaned_data).uuid)
+        work = partial(_submit, user, form.cleaned_data)
+        return redirect(carry_out_once(user=user, form=form, path=reverse("task-new"), work=work))
     except AppError as refusal:
         form.take(refusal)
         return _show(request, form, refusal=refusal)
 
 
-def _submit(user: User, values: dict[str, Any]) -> Task:
+def _submit(user: User, values: dict[str, Any]) -> str:
+    """The address of the new task."""
     order = values.pop("order")
     gone = Conflict("The agent was deleted at this moment. Choose another one.")
     with conflicts(gone=gone):
-        return lifecycle.submit(actor=user, source=Source.WEB, order=order or 0, **values)
+        task = lifecycle.submit(actor=user, source=Source.WEB, order=order or 0, **values)
+    return reverse("task", args=[task.uuid])
 
 
 def _chosen(user: User, uuid: UUID | None) -> UUID | None:

@@ -3,12 +3,13 @@
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.db.models.functions import Left
 from django.http import QueryDict
 
 from accounts.models import User
 from tasks import access
+from tasks.criteria import TaskCriteria
 from tasks.models import Task
 from tasks.states import Status
 
@@ -29,25 +30,34 @@ _COLUMNS: Final = (
     "agent__deleted_at",
 )
 _EXCERPT_LENGTH: Final = 200
+_NOT_ARCHIVED: Final = [int(status) for status in Status if status != Status.ARCHIVED]
 _COUNTED: Final = (Status.RUNNING, Status.READY, Status.BACKLOGGED, Status.FAILED)
 
 
 def rows_of(user: User, wanted: dict[str, Any]) -> QuerySet[Task]:
     """The user's tasks that a checked filter lets through; archived ones only when asked for.
 
-    Raises NotFound or NotYours for the agent of a filter.
+    Raises NotFound or NotYours for the agent or the queue of a filter.
     """
     rows = access.tasks_of(user).select_related("agent")
     rows = rows.only(*_COLUMNS).annotate(excerpt=Left("prompt", _EXCERPT_LENGTH))
-    if "status" in wanted:
-        rows = rows.filter(status=Status.from_word(wanted["status"]))
-    else:
-        rows = rows.exclude(status=Status.ARCHIVED)
-    if "agent" in wanted:
-        rows = rows.filter(agent=access.agent_for(user, wanted["agent"]))
-    if "text" in wanted:
-        rows = rows.filter(Q(title__icontains=wanted["text"]) | Q(prompt__icontains=wanted["text"]))
-    return rows
+    return criteria_of(user, wanted).among(rows)
+
+
+def dead_rows_of(user: User) -> QuerySet[Task]:
+    """The user's tasks that failed because their attempts were used up."""
+    return TaskCriteria(is_dead=True).among(rows_of(user, {}))
+
+
+def criteria_of(user: User, wanted: dict[str, Any]) -> TaskCriteria:
+    """What a checked filter means; archived tasks are meant only when asked for. Raises as `rows_of`."""
+    status = Status.from_word(wanted["status"]) if "status" in wanted else None
+    return TaskCriteria(
+        statuses=_NOT_ARCHIVED if status is None else [int(status)],
+        agent_id=access.agent_for(user, wanted["agent"]).pk if "agent" in wanted else None,
+        queue_id=access.queue_for(user, wanted["queue"]).pk if "queue" in wanted else None,
+        search=wanted.get("text"),
+    )
 
 
 def counts_of(user: User) -> dict[str, int]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from django.utils.dateparse import parse_datetime
+
 from tasks import events, failures
 from tasks.models import Task
 
@@ -18,6 +20,7 @@ class Moment:
     kind: str
     words: str
     details: str
+    until: datetime | None
     at: datetime
 
 
@@ -37,6 +40,7 @@ def timeline_of(task: Task) -> Timeline:
                 kind=row.kind,
                 words=_words(row.kind, row.attempt, row.data),
                 details=_details(row.data),
+                until=_until(row.data),
                 at=row.at,
             )
             for row in found[:MOST_EVENTS]
@@ -55,6 +59,7 @@ _WORDS: Final[dict[str, str]] = {
     events.ARCHIVED: "Archived",
     events.RESTORED: "Restored",
     events.EDITED: "Edited",
+    events.HELD: "Held back",
     events.ADOPTED: "Changed from outside",
 }
 _RETRY_REASONS: Final = {"asked": "Queued again"}
@@ -63,6 +68,8 @@ _RETRY_REASONS: Final = {"asked": "Queued again"}
 def _words(kind: str, attempt: int, data: dict[str, Any]) -> str:
     if kind == events.STARTED:
         return f"Attempt {attempt} started"
+    if kind == events.MOVED:
+        return f"Moved from queue {data.get('before') or 'none'} to {data.get('queue')}"
     if kind == events.RETRIED:
         return _RETRY_REASONS.get(str(data.get("reason")), "Back in the queue")
     return _WORDS.get(kind, kind.removeprefix("task_").replace("_", " ").capitalize())
@@ -71,7 +78,14 @@ def _words(kind: str, attempt: int, data: dict[str, Any]) -> str:
 def _details(data: dict[str, Any]) -> str:
     """What a person may want to know of an event's data; anything else stays out."""
     told = (tell(data[name]) for name, tell in _TOLD.items() if name in data)
-    return " · ".join(words for words in told if words)
+    # An attempt that is tried again names its failure twice: by the sentence and by the code.
+    return " · ".join(dict.fromkeys(words for words in told if words))
+
+
+def _until(data: dict[str, Any]) -> datetime | None:
+    """Until when a hold, or the pause before another try, lasts."""
+    told = data.get("until", data.get("not_before_at"))
+    return parse_datetime(told) if isinstance(told, str) else None
 
 
 def _reason(reason: Any) -> str:

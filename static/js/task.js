@@ -6,13 +6,10 @@ import { LiveFeed } from "./lib/live.js";
 import { Output } from "./lib/output.js";
 import { keepTimes, refresh } from "./lib/times.js";
 
-const PARTS = ["task-status", "task-actions", "task-notice", "task-facts", "task-timeline"];
+const PARTS = ["task-status", "task-actions", "task-notice", "task-empty", "task-history", "task-facts", "task-timeline"];
 const NOTICE_MS = 10_000;
-const EMPTY_WORDS = {
-  ready: "Waiting for the first words…",
-  running: "Waiting for the first words…",
-  backlogged: "This task is in the backlog. Release it to let it run.",
-};
+// What keeps a task waiting changes without an event of this task.
+const WAITING_MS = 4_000;
 
 const page = document.getElementById("task");
 const isLatest = "isLatest" in page.dataset;
@@ -31,14 +28,33 @@ function status() {
 
 function apply(fragment) {
   const before = status();
+  keepReason(fragment);
   for (const part of PARTS) {
     if (part !== "task-notice" || Date.now() > noticeUntil) swap(part, fragment);
   }
   refresh();
   if (status() === before) return;
   announce(`The task is now ${status()}.`);
-  output.say(EMPTY_WORDS[status()] ?? "No output.");
   if (isLatest) output.isStreaming = status() === "running";
+}
+
+// A reason that is being typed outlives the buttons beside it; a fresh row of buttons replaces the old one.
+function keepReason(fragment) {
+  const typed = reasonIn(document);
+  const fresh = reasonIn(fragment);
+  if (!typed?.value || !fresh) return;
+  const isTyping = typed === document.activeElement;
+  queueMicrotask(() => {
+    const shown = reasonIn(document);
+    if (shown === typed) return;
+    shown.value = typed.value;
+    shown.closest("details").open = true;
+    if (isTyping) shown.focus({ preventScroll: true });
+  });
+}
+
+function reasonIn(place) {
+  return place.querySelector("#task-actions [name=reason]");
 }
 
 const refreshPanel = gently(async () => {
@@ -85,6 +101,10 @@ page.addEventListener("submit", (event) => {
   event.preventDefault();
   act(event.target);
 });
+
+setInterval(() => {
+  if (status() === "ready" && document.visibilityState === "visible") refreshPanel();
+}, WAITING_MS);
 
 new LiveFeed({
   tokenUrl: page.dataset.tokenUrl,

@@ -27,6 +27,8 @@ COMMANDS = {
     "repeat": "/bin/cat",
     "numbers": ["/usr/bin/seq", "1", "150000"],
     "refuse": "/bin/false",
+    "later": ["/bin/sh", "-c", "echo trying; exit 75"],
+    "limited": ["/bin/sh", "-c", "echo 'usage limit reached, try again in 4 seconds' >&2; exit 1"],
 }
 SETTINGS = {
     "PERSONALQ_COMMANDS": json.dumps(COMMANDS),

@@ -53,6 +53,16 @@ class Product:
     def wait_for_status(self, task: str, *wanted: str) -> None:
         wait_for(lambda: self.status(task) in wanted, f"{wanted} of task {task}")
 
+    def wait_for_attempts(self, task: str, number: int) -> None:
+        """Wait until a task has been tried so often and the last try has ended."""
+        path = f"/api/v1/tasks/{task}/attempts"
+
+        def has_ended() -> bool:
+            attempts = self.call("GET", path)["results"]
+            return any(each["attempt"] == number and each["ended_at"] for each in attempts)
+
+        wait_for(has_ended, f"attempt {number} of task {task}")
+
     def _fresh_token(self) -> str:
         if self._good_until is None or datetime.now(UTC) > self._good_until:
             credentials = {"username": self.username, "password": self.password}

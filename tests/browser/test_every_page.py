@@ -1,7 +1,7 @@
 """Every page, narrow and wide, light and dark: no complaint of the browser, readable, and a picture of it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
@@ -19,6 +19,12 @@ WIDTHS: dict[str, ViewportSize] = {
     "390": {"width": 390, "height": 844},
     "1280": {"width": 1280, "height": 800},
 }
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+UNFOLD = """
+for (const folded of document.querySelectorAll("main details:is(.bulk, .more, .reason, .stop-control)")) {
+  folded.open = true;
+}
+"""
 REPORT = (
     "At 03:12 the import of yesterday's orders stopped. The queue of the importer held 41,000 messages, none of them "
     "broken; the worker waited for a lock that a report had taken two hours before. "
@@ -31,22 +37,53 @@ def tasks(product: Product) -> dict[str, str]:
     echo = product.make_agent("Echo", kind="echo", word_delay_ms=1, description="Says everything back.")
     slow = product.make_agent("Slow echo", kind="echo", word_delay_ms=400, description="At reading speed.")
     refuse = product.make_agent("Refuser", kind="command", command="refuse", max_attempts=1)
+    later = product.make_agent("Price list", kind="command", command="later", max_attempts=2, retry_cap_seconds=1)
+    night = product.make_agent("Night shift", kind="echo")
+    product.call("POST", f"/api/v1/agents/{night}/pause")
     made = {
         "complete": product.queue(echo, "Plain words, please.\n" * 5, title="Release notes in plain words"),
         "failed": product.queue(refuse, "This ends badly.", title="Check the backup of the archive"),
+        "dead": product.queue(later, "What does tin cost today?", title="The price of tin"),
+        "paused": product.queue(night, "Count the sheep.", title="Count the sheep"),
         "backlogged": product.queue(echo, "Later.", title="Ideas for the summer party", backlogged=True),
         "ready": product.queue(echo, "Then.", title="The tax papers", not_before_at="2035-01-02T08:00:00Z"),
         "cancelled": product.queue(slow, REPORT, title="Letter to the landlord"),
         "untitled": product.queue(echo, f"Compare the offers of the insurers. {REPORT}"),
         "running": product.queue(slow, REPORT * 20, title="What the incident reports have in common"),
     }
-    product.cancel(made["cancelled"])
-    for name in ("complete", "failed"):
-        product.wait_for_status(made[name], name)
+    reason = {"reason": "Written by hand in the end."}
+    product.call("POST", f"/api/v1/tasks/{made['cancelled']}/cancel", reason)
+    for name, status in (("complete", "complete"), ("failed", "failed"), ("dead", "failed")):
+        product.wait_for_status(made[name], status)
     return made
 
 
-def addresses(tasks: dict[str, str], agent: str) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def others(product: Product) -> dict[str, str]:
+    """The addresses of things that are no tasks."""
+    agent, night = product.make_agent("Slow echo"), product.make_agent("Night shift")
+    queue = product.call("POST", "/api/v1/queues", {"name": "imports", "rate_limit": 30})["uuid"]
+    action = product.call(
+        "POST", "/api/v1/bulk-actions", {"action": "move", "filter": {"search": "zzz"}, "queue": "imports"}
+    )
+    return {
+        "agent": f"/agents/{agent}",
+        "agent-paused": f"/agents/{night}",
+        "agent-delete": f"/agents/{agent}/delete",
+        "queues": "/queues",
+        "queue-new": "/queues/new",
+        "queue": f"/queues/{queue}",
+        "queue-delete": f"/queues/{queue}/delete",
+        "bulk-actions": "/bulk-actions",
+        "bulk-action": f"/bulk-actions/{action['uuid']}",
+        "bulk-cancel": "/bulk-actions/new?action=cancel&status=backlogged",
+        "bulk-move": "/bulk-actions/new?action=move",
+        "dead-letters": "/dead-letters",
+        "dead-letters-discard": "/dead-letters/discard",
+    }
+
+
+def addresses(tasks: dict[str, str], others: dict[str, str]) -> dict[str, str]:
     return {
         "overview": "/",
         "tasks": "/tasks",
@@ -57,30 +94,31 @@ def addresses(tasks: dict[str, str], agent: str) -> dict[str, str]:
         "agent-new": "/agents/new",
         "agent-new-echo": "/agents/new?kind=echo",
         "agent-new-command": "/agents/new?kind=command",
-        "agent": f"/agents/{agent}",
-        "agent-delete": f"/agents/{agent}/delete",
+        "task-edit": f"/tasks/{tasks['ready']}/edit",
+        **others,
         "api-docs": "/api/v1/docs",
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_page_is_readable_and_quiet(
-    open_context: OpenContext, product: Product, tasks: dict[str, str], width: str, scheme: Any
+    open_context: OpenContext, tasks: dict[str, str], others: dict[str, str], width: str
 ) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
-    agent = product.make_agent("Slow echo")
-    page = open_context(viewport=WIDTHS[width], color_scheme=scheme, reduced_motion="reduce").new_page()
+    page = open_context(viewport=WIDTHS[width], reduced_motion="reduce").new_page()
     wrong = {}
-    for name, address in addresses(tasks, agent).items():
+    for name, address in addresses(tasks, others).items():
         page.goto(address)
         settle(page)
-        page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png")
-        wrong[name] = page.evaluate(CHECK)
+        page.evaluate(UNFOLD)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png")
+            wrong[name, scheme] = page.evaluate(CHECK)
     assert {name: found for name, found in wrong.items() if found} == {}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_sign_in_and_error_pages_are_readable(open_context: OpenContext, watch: Watch, width: str, scheme: Any) -> None:
     for status in ("400", "404"):

@@ -90,9 +90,18 @@ def test_everything_works_without_scripts(open_context: OpenContext, product: Pr
         page.get_by_role("button", name=button).click()
         # A worker may have been faster than the next page.
         assert page.locator("#task-status .status").inner_text() in {status, "running"}
+    cancel_with_a_reason(page)
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Tasks").click()
     expect(page.locator("#tasks tbody tr").first).to_contain_text("without any script")
     page.get_by_label("Text").fill("nothing has this text")
     page.get_by_role("button", name="Filter").click()
     expect(page.get_by_text("No task matches this filter.")).to_be_visible()
     page.get_by_role("button", name="Sign out").focus()
+
+
+def cancel_with_a_reason(page: Page) -> None:
+    page.get_by_role("button", name="Retry").click()
+    page.get_by_text("Add a reason").click()
+    page.get_by_label("Reason for cancelling").fill("Nobody needs it.")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#task-notice")).to_contain_text("Reason: Nobody needs it.")

@@ -58,11 +58,6 @@ export class Output {
     if (fresh.textContent) this.#append(fresh.textContent);
   }
 
-  // A word for a screen without text.
-  say(words) {
-    this.#empty.textContent = words;
-  }
-
   #show() {
     const text = this.#pending.join("");
     this.#pending = [];

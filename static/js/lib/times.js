@@ -3,6 +3,7 @@
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const absolute = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const today = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
+const second = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 export function keepTimes() {
   refresh();
@@ -11,7 +12,10 @@ export function keepTimes() {
 
 export function refresh() {
   const now = Date.now();
-  for (const time of document.querySelectorAll("time")) write(time, wordsFor(Date.parse(time.dateTime), now), exact(time));
+  for (const time of document.querySelectorAll("time")) {
+    const words = "clock" in time.dataset ? clock : wordsFor;
+    write(time, words(Date.parse(time.dateTime), now), exact(time));
+  }
   for (const span of document.querySelectorAll("[data-since]")) write(span, lasting(now - Date.parse(span.dataset.since)));
 }
 
@@ -32,6 +36,13 @@ function wordsFor(at, now) {
   if (distance < 3_600) return relative.format(Math.round(seconds / 60), "minute");
   if (new Date(at).toDateString() === new Date(now).toDateString()) return today.format(at);
   return absolute.format(at);
+}
+
+// The time of day itself: to the second when it is near, and what is still to come never earlier than it is.
+function clock(at, now) {
+  if (Math.abs(at - now) < 90_000) return second.format(Math.ceil(at / 1_000) * 1_000);
+  const minute = at > now ? Math.ceil(at / 60_000) * 60_000 : at;
+  return new Date(minute).toDateString() === new Date(now).toDateString() ? today.format(minute) : absolute.format(minute);
 }
 
 // The same words as in realtime/templatetags/pages.py, but for the tenths.

@@ -1,8 +1,10 @@
 """Making, changing and deleting agents by forms."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
@@ -28,6 +30,10 @@ def form(db: Any) -> dict[str, Any]:
         "timeout_seconds": "600",
         "output_limit_bytes": "1048576",
         "max_attempts": "3",
+        "retry_base_seconds": "2",
+        "retry_cap_seconds": "300",
+        "idle_timeout_seconds": "",
+        "waiting_timeout_seconds": "",
         "word_delay_ms": "",
     }
 
@@ -67,6 +73,11 @@ class TestNewAgent:
             ("timeout_seconds", "86401", "less than or equal to 86400"),
             ("output_limit_bytes", "1", "greater than or equal to 1024"),
             ("max_attempts", "x", "Enter a whole number."),
+            ("retry_base_seconds", "", "This field is required."),
+            ("retry_base_seconds", "3601", "less than or equal to 3600"),
+            ("retry_cap_seconds", "0", "greater than or equal to 1"),
+            ("idle_timeout_seconds", "0", "greater than or equal to 1"),
+            ("waiting_timeout_seconds", "31536001", "less than or equal to 31536000"),
             ("word_delay_ms", "-1", "greater than or equal to 0"),
             ("word_delay_ms", "10001", "less than or equal to 10000"),
         ],
@@ -187,6 +198,69 @@ class TestDelete:
         assert "Nothing was deleted." in text_of(answer)
         lifecycle.cancel(actor=alice, task=task)
         assert page.post(f"/agents/{agent.uuid}/delete").status_code == 302
+
+    def test_sets_and_clears_the_waits(self, page: SecureClient, agent: Agent, form: dict[str, Any]) -> None:
+        waits = {
+            "retry_base_seconds": "5",
+            "retry_cap_seconds": "50",
+            "idle_timeout_seconds": "30",
+            "waiting_timeout_seconds": "600",
+        }
+        page.post(f"/agents/{agent.uuid}", form | waits)
+        agent.refresh_from_db()
+        assert (agent.retry_base_seconds, agent.retry_cap_seconds) == (5, 50)
+        assert (agent.idle_timeout_seconds, agent.waiting_timeout_seconds) == (30, 600)
+        page.post(f"/agents/{agent.uuid}", form)
+        agent.refresh_from_db()
+        assert (agent.idle_timeout_seconds, agent.waiting_timeout_seconds) == (None, None)
+
+    def test_opens_the_limits_only_when_one_is_wrong(
+        self, page: SecureClient, agent: Agent, form: dict[str, Any]
+    ) -> None:
+        closed = '<details class="block more">'
+        assert closed in page.get(f"/agents/{agent.uuid}").content.decode()
+        assert closed not in page.post(f"/agents/{agent.uuid}", form | {"max_attempts": "0"}).content.decode()
+
+
+class TestVerbs:
+    def test_pause_and_resume_lead_back_to_where_the_button_stood(self, page: SecureClient, agent: Agent) -> None:
+        answer = page.post(f"/agents/{agent.uuid}/pause", {"back": "list"})
+        agent.refresh_from_db()
+        assert (answer["Location"], agent.is_paused) == ("/agents", True)
+        assert "The agent scribe is paused." in text_of(page.get("/agents"))
+        answer = page.post(f"/agents/{agent.uuid}/resume", {"back": "https://elsewhere.example"})
+        agent.refresh_from_db()
+        assert (answer["Location"], agent.is_paused) == (f"/agents/{agent.uuid}", False)
+
+    def test_buttons_and_badges_follow(self, page: SecureClient, agent: Agent) -> None:
+        for address in ("/agents", f"/agents/{agent.uuid}"):
+            assert f"/agents/{agent.uuid}/pause" in page.get(address).content.decode()
+        page.post(f"/agents/{agent.uuid}/pause")
+        page.get("/agents")
+        for address in ("/agents", f"/agents/{agent.uuid}"):
+            answer = page.get(address)
+            assert f"/agents/{agent.uuid}/resume" in answer.content.decode()
+            assert f"/agents/{agent.uuid}/end-hold" not in answer.content.decode()
+            assert ">paused<" in answer.content.decode()
+
+    def test_hold_is_shown_and_can_be_ended(self, page: SecureClient, agent: Agent) -> None:
+        _, claim = make_running(agent)
+        lifecycle.fail(claim=claim, code="usage_limited", retry_at=timezone.now() + timedelta(hours=2))
+        for address in ("/agents", f"/agents/{agent.uuid}"):
+            shown = text_of(page.get(address))
+            assert "held until" in shown
+            assert "(usage limit)" in shown
+        page.post(f"/agents/{agent.uuid}/end-hold")
+        agent.refresh_from_db()
+        assert agent.held_until_at is None
+        assert "held until" not in text_of(page.get("/agents"))
+
+    def test_too_many_are_refused(self, page: SecureClient, agent: Agent, settings: Settings) -> None:
+        settings.PERSONALQ_RATE_AGENT_CHANGE = "1/h"
+        page.post(f"/agents/{agent.uuid}/pause")
+        assert page.post(f"/agents/{agent.uuid}/resume").status_code == 429
+        agent.refresh_from_db()
+        assert agent.is_paused
 
 
 class TestList:

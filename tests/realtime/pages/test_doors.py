@@ -9,37 +9,81 @@ from django.urls import URLPattern
 
 from accounts.models import User
 from realtime.urls import urlpatterns
-from tasks.models import Agent, Task, TaskEvent
+from tasks import bulk
+from tasks.criteria import TaskCriteria
+from tasks.models import Agent, BulkAction, Queue, SystemSetting, Task, TaskEvent
 from tests.accounts.clients import SecureClient
-from tests.makers import make_task
+from tests.makers import make_queue, make_task
 from tests.realtime.pages.reading import text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
-VERBS = ["cancel", "retry", "backlog", "release", "archive", "restore"]
-BY_POST_ONLY = [f"task-{verb}" for verb in VERBS] + ["socket-token"]
-FORMS = ["task-new", "agent-new", "agent", "agent-delete"]
-ABOUT_A_TASK = ["", "/panel", "/output"]
+TASK_VERBS = ["cancel", "retry", "backlog", "release", "archive", "restore"]
+AGENT_VERBS = ["pause", "resume", "end-hold"]
+BY_POST_ONLY = [
+    *(f"task-{verb}" for verb in TASK_VERBS),
+    *(f"agent-{verb}" for verb in AGENT_VERBS),
+    "queue-pause",
+    "queue-resume",
+    "bulk-action-stop",
+    "dead-letters-retry",
+    "stop-switch-on",
+    "stop-switch-off",
+    "socket-token",
+]
+FORMS = [
+    "task-new",
+    "task-edit",
+    "agent-new",
+    "agent",
+    "agent-delete",
+    "queue-new",
+    "queue",
+    "queue-delete",
+    "bulk-action-new",
+    "dead-letters-discard",
+]
+ABOUT_A_TASK = ["", "/panel", "/output", "/edit"]
+QUERIES = {"bulk-action-new": "?action=cancel"}
 
 
 def addresses(task: Task, agent: Agent) -> Iterator[tuple[str, str]]:
     """Every route of this app under its name, about these objects."""
+    action = BulkAction.objects.get(owner=agent.owner)
+    about = {
+        "agents": agent.uuid,
+        "tasks": task.uuid,
+        "queues": own_queue(agent.owner).uuid,
+        "bulk-actions": action.uuid,
+    }
     for pattern in urlpatterns:
         assert isinstance(pattern, URLPattern)
-        route = str(pattern.pattern)
-        about = agent.uuid if route.startswith("agents") else task.uuid
-        yield str(pattern.name), "/" + route.replace("<uuid:uuid>", str(about))
+        route, name = str(pattern.pattern), str(pattern.name)
+        uuid = about.get(route.partition("/")[0])
+        yield name, "/" + route.replace("<uuid:uuid>", str(uuid)) + QUERIES.get(name, "")
+
+
+def own_queue(owner: User) -> Queue:
+    return Queue.objects.get(owner=owner)
 
 
 @pytest.fixture
 def task(agent: Agent) -> Task:
+    """Alice's, who has a queue and a bulk action, too."""
+    make_queue(agent.owner, name="lane")
+    bulk.create(
+        actor=agent.owner, action="archive", criteria=TaskCriteria(), shown_filter={"all": True}, task_owner=agent.owner
+    )
     return make_task(agent)
 
 
 def rows() -> tuple[Any, ...]:
     tasks = list(Task.objects.order_by("pk").values())
     agents = list(Agent.objects.order_by("pk").values())
-    return tasks, agents, TaskEvent.objects.count(), User.objects.count()
+    queues = list(Queue.objects.order_by("pk").values())
+    actions = list(BulkAction.objects.order_by("pk").values())
+    settings = list(SystemSetting.objects.values())
+    return tasks, agents, queues, actions, settings, TaskEvent.objects.count(), User.objects.count()
 
 
 def test_strangers_are_led_to_the_sign_in_page(client: SecureClient, task: Task, agent: Agent) -> None:
@@ -108,10 +152,26 @@ class TestStranger:
         assert "This belongs to somebody else." in text_of(answer)
         assert task.prompt not in text_of(answer)
 
-    @pytest.mark.parametrize("verb", VERBS)
+    @pytest.mark.parametrize("verb", TASK_VERBS)
     def test_cannot_touch_a_task(self, strange_page: SecureClient, task: Task, verb: str) -> None:
         before = rows()
         assert strange_page.post(f"/tasks/{task.uuid}/{verb}").status_code == 403
+        assert rows() == before
+
+    def test_cannot_see_or_touch_a_queue_or_a_bulk_action(
+        self, page: SecureClient, strange_page: SecureClient, task: Task, agent: Agent
+    ) -> None:
+        before = rows()
+        theirs = ("queue", "queue-delete", "queue-pause", "queue-resume")
+        others = ("bulk-action", "bulk-action-panel", "bulk-action-stop", "agent-pause", "agent-resume")
+        for name, address in addresses(task, agent):
+            if name not in [*theirs, *others]:
+                continue
+            if name not in BY_POST_ONLY:
+                assert page.get(address).status_code == 200, address
+                assert strange_page.get(address).status_code == 403, address
+            if name in [*BY_POST_ONLY, *FORMS]:
+                assert strange_page.post(address).status_code == 403, address
         assert rows() == before
 
     @pytest.mark.parametrize("path", ["", "/delete"])
@@ -132,6 +192,10 @@ class TestStranger:
             assert str(task.uuid) in page.get(address).content.decode()
             assert str(task.uuid) not in strange_page.get(address).content.decode()
 
+    def test_cannot_filter_by_others_queues(self, strange_page: SecureClient, task: Task, alice: User) -> None:
+        assert strange_page.get(f"/tasks?queue={own_queue(alice).uuid}").status_code == 403
+        assert strange_page.get(f"/bulk-actions/new?action=cancel&queue={own_queue(alice).uuid}").status_code == 403
+
     def test_cannot_use_or_filter_by_others_agents(self, strange_page: SecureClient, agent: Agent) -> None:
         assert strange_page.get(f"/tasks?agent={agent.uuid}").status_code == 403
         assert strange_page.get(f"/tasks/new?agent={agent.uuid}").status_code == 403
@@ -143,7 +207,13 @@ class TestStranger:
         assert strange_page.get(f"/tasks?before={task.uuid}").status_code == 400
 
 
-@pytest.mark.parametrize("path", ["tasks/{}", "tasks/{}/panel", "tasks/{}/output", "agents/{}", "agents/{}/delete"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "tasks/{}", "tasks/{}/panel", "tasks/{}/output", "tasks/{}/edit", "agents/{}", "agents/{}/delete",
+        "queues/{}", "queues/{}/delete", "bulk-actions/{}", "bulk-actions/{}/panel",
+    ],
+)  # fmt: skip
 def test_unknown_objects_are_not_found(page: SecureClient, path: str) -> None:
     answer = page.get("/" + path.format(uuid4()))
     assert answer.status_code == 404

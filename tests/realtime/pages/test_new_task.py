@@ -1,7 +1,9 @@
 """Queueing a prompt by the form."""
 
 import html
+import re
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +14,9 @@ from tasks import agents
 from tasks.models import PROMPT_LENGTH, TITLE_LENGTH, Agent, Task
 from tasks.states import Status
 from tests.accounts.clients import SecureClient
+from tests.concurrency.racing import race
 from tests.makers import make_agent
+from tests.realtime.pages.conftest import browser_of
 from tests.realtime.pages.reading import text_of
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +42,35 @@ def test_all_fields_are_taken(page: SecureClient, form: dict[str, Any]) -> None:
     task = Task.objects.get()
     assert (task.title, task.order, task.state) == ("A title", -5, Status.BACKLOGGED)
     assert task.not_before_at == datetime(2030, 1, 31, 12, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour"), [("", 12), ("UTC", 12), ("Europe/Berlin", 10), ("America/Los_Angeles", 19), ("Asia/Kolkata", 7)]
+)
+def test_time_is_taken_in_the_zone_that_the_script_tells(
+    page: SecureClient, form: dict[str, Any], zone: str, hour: int
+) -> None:
+    page.post("/tasks/new", form | {"not_before_at": "2030-07-31T12:30", "time_zone": zone})
+    at = Task.objects.get().not_before_at
+    assert at is not None
+    assert (at.astimezone(UTC).hour, at.astimezone(UTC).day) == (hour, 31)
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "/etc/passwd", "Europe", "x" * 65, "a\x00b"])
+def test_time_in_an_unknown_zone_is_refused(page: SecureClient, form: dict[str, Any], zone: str) -> None:
+    answer = page.post("/tasks/new", form | {"not_before_at": "2030-07-31T12:30", "time_zone": zone})
+    assert answer.status_code == 400
+    assert not Task.objects.exists()
+
+
+def test_time_that_the_clocks_leave_out_is_refused(page: SecureClient, form: dict[str, Any]) -> None:
+    answer = page.post("/tasks/new", form | {"not_before_at": "2030-03-31T02:30", "time_zone": "Europe/Berlin"})
+    assert answer.status_code == 400
+    assert "2030-03-31T02:30" in answer.content.decode()
+
+
+def test_unknown_zone_matters_to_nobody_who_names_no_time(page: SecureClient, form: dict[str, Any]) -> None:
+    assert page.post("/tasks/new", form | {"time_zone": "Mars/Olympus"}).status_code == 302
 
 
 def test_prompt_is_kept_as_typed(page: SecureClient, form: dict[str, Any]) -> None:
@@ -135,3 +168,57 @@ class TestChoiceOfAgent:
 @pytest.mark.parametrize("query", ["agent=x", "agent=1%00", "prompt=hello"])
 def test_bad_query_is_refused(page: SecureClient, query: str) -> None:
     assert page.get(f"/tasks/new?{query}").status_code == 400
+
+
+def hidden_key(answer: Any) -> str:
+    found = re.search(r'name="form_key" value="([0-9a-f-]{36})"', answer.content.decode())
+    assert found is not None
+    return found[1]
+
+
+class TestFormThatComesTwice:
+    @pytest.fixture
+    def shown(self, page: SecureClient, form: dict[str, Any]) -> dict[str, Any]:
+        """What the browser of somebody who was shown the form sends."""
+        return form | {"form_key": hidden_key(page.get("/tasks/new"))}
+
+    def test_leads_to_the_first_task(self, page: SecureClient, shown: dict[str, Any]) -> None:
+        answers = [page.post("/tasks/new", shown) for _ in range(2)]
+        assert [(answer.status_code, answer["Location"]) for answer in answers] == [
+            (302, f"/tasks/{Task.objects.get().uuid}")
+        ] * 2
+
+    def test_is_another_task_when_the_text_was_changed_meanwhile(
+        self, page: SecureClient, shown: dict[str, Any]
+    ) -> None:
+        page.post("/tasks/new", shown)
+        page.post("/tasks/new", shown | {"prompt": "Say that"})
+        assert set(Task.objects.values_list("prompt", flat=True)) == {"Say this", "Say that"}
+
+    def test_may_come_again_after_a_refusal(self, page: SecureClient, shown: dict[str, Any]) -> None:
+        refused = page.post("/tasks/new", shown | {"prompt": ""})
+        assert hidden_key(refused) == shown["form_key"]
+        assert page.post("/tasks/new", shown).status_code == 302
+
+    def test_has_another_key_each_time_that_it_is_shown(self, page: SecureClient, agent: Agent) -> None:
+        assert len({hidden_key(page.get("/tasks/new")) for _ in range(3)}) == 3
+
+    def test_key_of_somebody_else_leads_nowhere(
+        self, page: SecureClient, strange_page: SecureClient, bob: User, shown: dict[str, Any]
+    ) -> None:
+        page.post("/tasks/new", shown)
+        strange_page.post("/tasks/new", shown | {"agent": str(make_agent(bob).uuid)})
+        assert Task.objects.filter(owner=bob).count() == 1
+
+    def test_broken_key_says_what_to_do(self, page: SecureClient, form: dict[str, Any]) -> None:
+        answer = page.post("/tasks/new", form | {"form_key": "x"})
+        assert answer.status_code == 400
+        assert "Reload the page" in text_of(answer)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_clicks_at_once_make_one_task(alice: User, form: dict[str, Any]) -> None:
+    browsers = [browser_of(alice) for _ in range(4)]
+    sent = form | {"form_key": hidden_key(browsers[0].get("/tasks/new"))}
+    answers = race(*(partial(browser.post, "/tasks/new", sent) for browser in browsers))
+    assert {answer["Location"] for answer in answers} == {f"/tasks/{Task.objects.get().uuid}"}

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from tasks import lifecycle
+from tasks import agents, lifecycle
 from tasks.models import Agent, Task
 from tests.accounts.clients import SecureClient
 from tests.makers import make_agent, make_running, make_task
@@ -69,6 +69,11 @@ def test_others_work_does_not_count(strange_page: SecureClient, agent: Agent) ->
 def test_links_for_operators_are_theirs_alone(page: SecureClient, operators_page: SecureClient) -> None:
     assert 'href="/admin/"' not in page.get("/").content.decode()
     assert 'href="/admin/"' in operators_page.get("/").content.decode()
+
+
+def test_paused_agents_are_marked(page: SecureClient, alice: User, agent: Agent) -> None:
+    agents.pause(actor=alice, agent=agent)
+    assert "0 of 10 running · paused" in text_of(page.get("/"))
 
 
 @pytest.mark.parametrize("address", ["/?x=1", "/overview/summary?x=1"])

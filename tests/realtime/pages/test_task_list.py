@@ -11,7 +11,7 @@ from realtime.views.task_list import PAGE_SIZE
 from tasks import agents, feed, lifecycle
 from tasks.models import Agent, Task
 from tests.accounts.clients import SecureClient
-from tests.makers import make_agent, make_running, make_task
+from tests.makers import make_agent, make_queue, make_running, make_task
 from tests.realtime.pages.reading import attribute, tasks_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +42,14 @@ class TestFilter:
         make_task(make_agent(alice))
         task = make_task(agent)
         assert tasks_in(page.get(f"/tasks?agent={agent.uuid}")) == ids(task)
+
+    def test_by_queue(self, page: SecureClient, alice: User, agent: Agent) -> None:
+        lane = make_queue(alice, name="lane")
+        task = make_task(make_agent(alice, queue=lane))
+        make_task(agent)
+        answer = page.get(f"/tasks?queue={lane.uuid}")
+        assert tasks_in(answer) == ids(task)
+        assert f'value="{lane.uuid}" selected' in answer.content.decode()
 
     @pytest.mark.parametrize("text", ["heron", "HERON", "grey heron", "100%", "a_b"])
     def test_by_text_in_title_or_prompt(self, page: SecureClient, agent: Agent, text: str) -> None:
