@@ -50,7 +50,9 @@ class Result:
 
     def show(self) -> bool:
         """Print one line; tells whether it is good."""
-        print(f"{self.name:34} limit {self.limit:4}   highest {self.highest:4}   throughput {self.share:6.1%} of allowed")
+        print(
+            f"{self.name:34} limit {self.limit:4}   highest {self.highest:4}   throughput {self.share:6.1%} of allowed"
+        )
         return self.highest <= self.limit and self.share >= GOOD_SHARE
 
 
@@ -169,7 +171,9 @@ def rate_limit(workers: int) -> Result:
     total = RATE * 5
     submit(agent, total)
     work([queue], workers, total, 0)
-    starts = sorted(at.timestamp() for at in Task.objects.filter(queue=queue).values_list("started_at", flat=True) if at)
+    starts = sorted(
+        at.timestamp() for at in Task.objects.filter(queue=queue).values_list("started_at", flat=True) if at
+    )
     highest = max(sum(1 for at in starts if first <= at < first + PERIOD_SECONDS) for first in starts)
     # The first period's worth starts at once, so it does not count.
     allowed = (total - RATE) / RATE * PERIOD_SECONDS
