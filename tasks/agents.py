@@ -84,9 +84,9 @@ def change(*, actor: User, agent: Agent, **changes: Unpack[AgentChanges]) -> Age
     if "config" in changes:
         changes["config"] = checked_config(agent.kind, changes["config"])
     with conflicts(taken=_name_taken(), gone=Conflict(_QUEUE_GONE)), transaction.atomic():
+        current = _lock(agent)
         # Whoever claims at this moment goes first: after this nothing starts beyond the new limits.
         locks.hold_claims()
-        current = _lock(agent)
         for name, value in changes.items():
             setattr(current, name, value)
         _save(current)
@@ -135,8 +135,8 @@ def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 @transaction.atomic
 def _set_waiting(agent: Agent, actor: User, deed: str, **wanted: Any) -> Agent:
-    locks.hold_claims()
     current = _lock(agent)
+    locks.hold_claims()
     if any(getattr(current, name) != value for name, value in wanted.items()):
         for name, value in wanted.items():
             setattr(current, name, value)

@@ -16,7 +16,7 @@ from itertools import takewhile
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from accounts.models import User
@@ -26,14 +26,14 @@ from tasks import access, dispatch, lifecycle, locks, states
 from tasks.constraints import conflicts
 from tasks.criteria import TaskCriteria
 from tasks.models import BulkAction, Queue, Task
-from tasks.models.bulk_action import BulkStatus, BulkVerb
+from tasks.models.bulk_action import UNFINISHED_BULK, BulkStatus, BulkVerb
 
 MOST_UNFINISHED: Final = 5
 """How many bulk actions one user may have under way."""
 CHUNK: Final = 50
 CHUNK_SECONDS: Final = 0.1
 """While a chunk is open, readers of events wait for it and claims pass its tasks by, so it ends soon."""
-CALL_SECONDS: Final = 2.0
+CALL_SECONDS: Final = 0.3
 """After this long a worker's thread is free for other messages."""
 _CHANGED: Final = ""
 _GONE: Final = "The queue was deleted at this moment. Choose another queue."
@@ -104,7 +104,7 @@ def stop(*, actor: User, action: BulkAction) -> None:
 
 
 def advance(bulk_id: int) -> None:
-    """Carry a bulk action on for about two seconds, then ask for the next turn.
+    """Carry a bulk action on for a moment, then ask for the next turn.
 
     Whoever else carries it on at this moment is left to it. Safe to repeat after any failure.
     """
@@ -113,6 +113,16 @@ def advance(bulk_id: int) -> None:
         if time.monotonic() >= stop_at:
             dispatch.nudge_bulk(bulk_id)
             return
+    _nudge_next_of(bulk_id)
+
+
+def _nudge_next_of(bulk_id: int) -> None:
+    """Let the owner's next one begin: only the oldest of each is carried out at a time."""
+    ended = BulkAction.objects.filter(pk=bulk_id).exclude(status__in=UNFINISHED_BULK)
+    waiting = BulkAction.objects.unfinished().filter(owner__in=ended.values("owner")).order_by("pk")
+    following = waiting.values_list("pk", flat=True).first()
+    if following is not None:
+        dispatch.nudge_bulk(following)
 
 
 @transaction.atomic
@@ -147,10 +157,12 @@ def _take_place(actor: User) -> None:
 
 
 def _take(bulk_id: int) -> BulkAction | None:
-    """The unfinished action, locked; None when there is none or somebody else holds it."""
+    """The unfinished action, locked; None when there is none, when it is not its turn, or somebody else holds it."""
     _keep_queue(bulk_id)
+    older = BulkAction.objects.unfinished().filter(owner=OuterRef("owner"), pk__lt=OuterRef("pk"))
     free = BulkAction.objects.unfinished().select_for_update(of=("self",), no_key=True, skip_locked=True)
-    return free.defer("task_ids").select_related("owner").filter(pk=bulk_id).first()
+    mine = free.defer("task_ids").select_related("owner").filter(~Exists(older), pk=bulk_id)
+    return mine.first()
 
 
 def _keep_queue(bulk_id: int) -> None:

@@ -33,7 +33,8 @@ class Claimer:
         # Whoever looks at a queue puts it behind the others, so a busy one cannot keep them from their turn.
         self._queues: dict[int, None] = {}
         self._later: list[tuple[float, int]] = []
-        self._blocked: defaultdict[Room, set[int]] = defaultdict(set)
+        self._blocked: defaultdict[Room, dict[int, None]] = defaultdict(dict)
+        self._woken: defaultdict[int, set[Room]] = defaultdict(set)
         self._freed_meanwhile: set[Room] = set()
         self._thread = threading.Thread(target=self._run, name="claimer", daemon=True)
         self._thread.start()
@@ -57,8 +58,10 @@ class Claimer:
         with self._changed:
             self._free += 1
             self._freed_meanwhile.update(rooms_of(task))
-            for queue_id in self._freed_by(task):
-                self._queues.setdefault(queue_id)
+            if task.queue_id is not None:
+                self._queues.setdefault(task.queue_id)
+            for room in rooms_of(task):
+                self._wake_one(room)
             self._changed.notify()
 
     def close(self) -> None:
@@ -68,9 +71,16 @@ class Claimer:
             self._changed.notify()
         self._thread.join(CLOSE_SECONDS)
 
-    def _freed_by(self, task: Task) -> set[int]:
-        freed = {queue_id for room in rooms_of(task) for queue_id in self._blocked.pop(room, ())}
-        return freed if task.queue_id is None else freed | {task.queue_id}
+    def _wake_one(self, room: Room) -> None:
+        """Let the queue that has waited longest for a limit look again: one place is free, so one is enough."""
+        waiting = self._blocked.pop(room, {})
+        if not waiting:
+            return
+        queue_id, *others = waiting
+        self._queues.setdefault(queue_id)
+        self._woken[queue_id].add(room)
+        if others:
+            self._blocked[room] = dict.fromkeys(others)
 
     def _run(self) -> None:
         while (turn := self._next_turn()) is not None:
@@ -122,5 +132,12 @@ class Claimer:
                 self._queues.setdefault(queue_id)
             if claimed.look_again_seconds is not None:
                 heapq.heappush(self._later, (time.monotonic() + claimed.look_again_seconds, queue_id))
+            self._pass_on(queue_id, claimed)
             for room in claimed.waits_for:
-                self._blocked[room].add(queue_id)
+                self._blocked[room].setdefault(queue_id)
+
+    def _pass_on(self, queue_id: int, claimed: Claimed) -> None:
+        """Wake the next queue for a place that the one which was woken has not taken."""
+        taken = {room for task in claimed.tasks for room in rooms_of(task)}
+        for room in self._woken.pop(queue_id, set()) - taken - claimed.waits_for:
+            self._wake_one(room)

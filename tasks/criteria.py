@@ -1,12 +1,18 @@
 """Conditions on tasks, written once: a list and a bulk action with the same filter mean the same tasks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
+from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
+from psycopg.errors import QueryCanceled
+
+from personalq.lib.errors import InvalidInput
 from tasks.models import Task
 from tasks.models.task import DEAD
 
@@ -54,3 +60,28 @@ class TaskCriteria:
             name: parse_datetime(stored[name]) for name in ("created_after", "created_before") if name in stored
         }
         return cls(**{**stored, **times})
+
+
+SEARCH_SECONDS: Final = 5
+"""How long a list with a search may take: it reads the texts of all tasks that the other conditions leave."""
+
+
+@contextmanager
+def bounded_search(search: str | None) -> Iterator[None]:
+    """Run the queries of a list within a time that leaves the database to others; without a search nothing happens.
+
+    Raises InvalidInput when it takes too long.
+    """
+    if search is None:
+        yield
+        return
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{SEARCH_SECONDS}s"])
+            yield
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        message = f"This search takes longer than {SEARCH_SECONDS} s. Add a status, an agent, a queue or a time."
+        raise InvalidInput.for_field("search", "too_slow", message) from None

@@ -4,7 +4,8 @@ Callers find the objects through `tasks.access` first; the rules about values ho
 """
 
 import logging
-from typing import TypedDict, Unpack
+import time
+from typing import Final, TypedDict, Unpack
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -13,10 +14,12 @@ from accounts.models import User
 from personalq.lib.errors import Conflict, NotFound
 from tasks import dispatch, locks, quotas
 from tasks.constraints import NameTaken, conflicts
-from tasks.models import DEFAULT_QUEUE, Queue
+from tasks.models import DEFAULT_QUEUE, Queue, Task
 from tasks.states import UNFINISHED
 
 _logger = logging.getLogger(__name__)
+MOVED_AT_ONCE: Final = 2_000
+MOVE_SECONDS: Final = 10.0
 
 
 class QueueInUse(Conflict):
@@ -77,20 +80,32 @@ def resume(*, actor: User, queue: Queue) -> Queue:
     return current
 
 
-@transaction.atomic
 def delete(*, actor: User, queue: Queue) -> None:
     """Delete a queue; its finished tasks move to the default queue, where a retry would run.
 
-    Raises QueueInUse for the default queue and while agents or unfinished tasks use it, and NotFound.
+    Raises QueueInUse for the default queue and while agents or unfinished tasks use it, Conflict when there are too
+    many finished tasks to move in one go (those that are moved stay moved), and NotFound.
     """
+    stop_at = time.monotonic() + MOVE_SECONDS
+    while not _move_some_and_delete(queue):
+        if time.monotonic() >= stop_at:
+            raise Conflict("The finished tasks of this queue are being moved to the default one. Delete it again.")
+    _log("deleted", queue, actor)
+
+
+@transaction.atomic
+def _move_some_and_delete(queue: Queue) -> bool:
+    """Move a bounded number of finished tasks; when none is left, delete the queue and return True."""
     # A full row lock: whoever writes something that refers to the queue waits until this is decided.
     current = _lock(Queue.objects.select_for_update(), queue)
     _refuse_if_used(current)
     default = Queue.objects.shared_default()
-    current.tasks.update(queue=default)
+    some = current.tasks.order_by("pk").values_list("pk", flat=True)[:MOVED_AT_ONCE]
+    if Task.objects.filter(pk__in=list(some)).update(queue=default):
+        return False
     current.agents.update(queue=default)  # deleted ones, which stay behind the history
     current.delete()
-    _log("deleted", queue, actor)
+    return True
 
 
 def _refuse_if_used(queue: Queue) -> None:
@@ -113,9 +128,11 @@ def _set_paused(queue: Queue, actor: User, *, is_paused: bool) -> Queue:
 
 
 def _lock_limits(queue: Queue) -> Queue:
-    # Whoever claims at this moment goes first: after this nothing starts beyond what is decided now.
+    current = _lock(Queue.objects.select_for_update(no_key=True), queue)
+    # Whoever claims at this moment goes first: after this nothing starts beyond what is decided now. Taken last, since
+    # nobody may wait for anything else while all claims wait for them.
     locks.hold_claims()
-    return _lock(Queue.objects.select_for_update(no_key=True), queue)
+    return current
 
 
 def _lock(rows: QuerySet[Queue], queue: Queue) -> Queue:

@@ -1,21 +1,25 @@
 """Which tasks a claim takes, within every limit. The caller holds the claims' lock (`tasks.locks.hold_claims`).
 
-The cost does not grow with the number of tasks: ready tasks stand in lanes, one for each owner and agent, and only
-the head of a lane that may run is read.
+The cost does not grow with the number of tasks: ready tasks stand in lanes, one for each owner and agent, those with a
+time before which they must not run apart from the others, and only the head of a lane that may run is read.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from django.conf import settings
 from django.db import connection
 
+from tasks import lane_queries
 from tasks.fair_share import Candidate, Lane, choose
 from tasks.models import Queue, SystemSetting, Task
 from tasks.models.system_setting import STOP_SWITCH
+
+LOOKED_AT: Final = 1_000
+"""How far into a lane a claim looks for a task whose concurrency key is free."""
 
 Room = tuple[Literal["owner", "agent"], int]
 """A limit that tasks of several queues share."""
@@ -79,19 +83,7 @@ def _stop_switch() -> dict[str, Any]:
 
 def queues_with_ready_tasks() -> list[int]:
     """Every queue in which a task waits, due or not."""
-    return [queue_id for (queue_id,) in _rows(_QUEUES, {}) if queue_id is not None]
-
-
-_QUEUES = """
-WITH RECURSIVE waiting AS (
-    (SELECT queue_id FROM tasks WHERE status = 0 ORDER BY queue_id LIMIT 1)
-    UNION ALL
-    SELECT following.queue_id FROM waiting CROSS JOIN LATERAL (
-        SELECT queue_id FROM tasks WHERE status = 0 AND queue_id > waiting.queue_id ORDER BY queue_id LIMIT 1
-    ) AS following
-)
-SELECT queue_id FROM waiting
-"""
+    return [queue_id for (queue_id,) in _rows(lane_queries.QUEUES, {}) if queue_id is not None]
 
 
 def _room_of(queue: Queue, running: Running, now: datetime) -> tuple[int, datetime | None]:
@@ -129,49 +121,14 @@ def count_running() -> Running:
     return counted
 
 
-# Jumps from one pair of owner and agent to the next by the index, so it reads one row a lane and not one a task.
-_LANES = """
-WITH RECURSIVE lanes AS (
-    (
-        SELECT owner_id, agent_id FROM tasks
-        WHERE status = 0 AND queue_id = %(queue)s AND owner_id IS NOT NULL AND agent_id IS NOT NULL
-        ORDER BY owner_id, agent_id LIMIT 1
-    )
-    UNION ALL
-    SELECT following.owner_id, following.agent_id FROM lanes CROSS JOIN LATERAL (
-        SELECT owner_id, agent_id FROM tasks
-        WHERE status = 0 AND queue_id = %(queue)s AND (owner_id, agent_id) > (lanes.owner_id, lanes.agent_id)
-        ORDER BY owner_id, agent_id LIMIT 1
-    ) AS following
-)
-"""
-
-_ONE_LANE = "WITH lanes AS (SELECT %(owner)s::bigint AS owner_id, %(agent)s::bigint AS agent_id)"
-
-_LIMITS = """
-SELECT lanes.owner_id, lanes.agent_id, agents.concurrency_limit,
-    coalesce(user_limits.running_limit, %(running_limit)s), queue_turns.at,
-    CASE
-        WHEN NOT users.is_active THEN 'owner_inactive'
-        WHEN agents.is_paused THEN 'agent_paused'
-        WHEN agents.held_until_at > %(now)s THEN 'agent_held'
-    END
-FROM lanes
-JOIN agents ON agents.id = lanes.agent_id
-JOIN users ON users.id = lanes.owner_id
-LEFT JOIN user_limits ON user_limits.user_id = lanes.owner_id
-LEFT JOIN queue_turns ON queue_turns.queue_id = %(queue)s AND queue_turns.owner_id = lanes.owner_id
-"""
-
-
 def _lanes(queue: Queue, running: Running, now: datetime) -> list[Lane]:
     """The lanes whose agents are neither paused nor held and whose owners are active."""
-    return [lane for lane in _read_lanes(_LANES, {}, queue, running, now) if lane.closed_by is None]
+    return [lane for lane in _read_lanes(lane_queries.LANES, {}, queue, running, now) if lane.closed_by is None]
 
 
 def lane_of(*, owner_id: int, agent_id: int, queue: Queue, running: Running, now: datetime) -> Lane:
     """The lane of an agent for an owner in a queue, whether or not it may start anything."""
-    return _read_lanes(_ONE_LANE, {"owner": owner_id, "agent": agent_id}, queue, running, now)[0]
+    return _read_lanes(lane_queries.ONE_LANE, {"owner": owner_id, "agent": agent_id}, queue, running, now)[0]
 
 
 def _read_lanes(which: str, names: dict[str, int], queue: Queue, running: Running, now: datetime) -> list[Lane]:
@@ -187,7 +144,7 @@ def _read_lanes(which: str, names: dict[str, int], queue: Queue, running: Runnin
             closed_by=closed_by,
         )
         for owner_id, agent_id, agent_limit, owner_limit, served_at, closed_by in _rows(
-            which + _LIMITS, {**limits, **names}
+            which + lane_queries.LIMITS, {**limits, **names}
         )
     ]
 
@@ -198,37 +155,19 @@ def _used_up(lanes: Sequence[Lane]) -> frozenset[Room]:
     return frozenset(owners | agents)
 
 
-# A row that SQL made ready (recorded_status differs) waits for the sweep, which writes its missing event first.
-_HEADS = """
-SELECT head.id, lane.owner_id, lane.agent_id, head."order", head.concurrency_key
-FROM unnest(%(owners)s::bigint[], %(agents)s::bigint[]) AS lane (owner_id, agent_id)
-CROSS JOIN LATERAL (
-    SELECT id, "order", concurrency_key FROM tasks
-    WHERE status = 0 AND recorded_status = 0 AND queue_id = %(queue)s
-        AND owner_id = lane.owner_id AND agent_id = lane.agent_id
-        AND (not_before_at IS NULL OR not_before_at <= %(now)s)
-        AND (concurrency_key = '' OR NOT EXISTS (
-            SELECT FROM tasks AS other
-            WHERE other.status = 4 AND other.owner_id = tasks.owner_id AND other.concurrency_key <> ''
-                AND other.concurrency_key = tasks.concurrency_key
-        ))
-    ORDER BY "order", id LIMIT %(limit)s
-) AS head
-"""
-
-
 def _heads(queue: Queue, lanes: Sequence[Lane], limit: int, now: datetime) -> list[Candidate]:
     """The first tasks of each lane."""
     parameters = {
         "queue": queue.pk,
         "now": now,
         "limit": limit,
+        "looked_at": LOOKED_AT,
         "owners": [lane.owner_id for lane in lanes],
         "agents": [lane.agent_id for lane in lanes],
     }
     return [
         Candidate(task_id=task_id, owner_id=owner_id, agent_id=agent_id, order=order, concurrency_key=key)
-        for task_id, owner_id, agent_id, order, key in _rows(_HEADS, parameters)
+        for task_id, owner_id, agent_id, order, key in _rows(lane_queries.HEADS, parameters)
     ]
 
 

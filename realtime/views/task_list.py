@@ -16,6 +16,7 @@ from realtime.views.paging import page_of
 from realtime.views.queries import MOST_ROWS, TaskListQuery, TaskRowsQuery
 from realtime.views.task_rows import counts_of, query_string, rows_of
 from tasks import access, states
+from tasks.criteria import bounded_search
 
 PAGE_SIZE: Final = 25
 _MOST_TO_CHOOSE: Final = 500
@@ -28,7 +29,8 @@ def show(request: HttpRequest) -> HttpResponse:
     wanted = TaskListQuery.read(request)
     before, after = wanted.pop("before", None), wanted.pop("after", None)
     last_event_id = live.last_event_id(user)
-    tasks = page_of(rows_of(user, wanted), among=access.tasks_of(user), size=PAGE_SIZE, before=before, after=after)
+    with bounded_search(wanted.get("search")):
+        tasks = page_of(rows_of(user, wanted), among=access.tasks_of(user), size=PAGE_SIZE, before=before, after=after)
     context = {
         "section": "tasks",
         "page": tasks,

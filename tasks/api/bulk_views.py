@@ -33,12 +33,15 @@ LOCATION = OpenApiParameter(
 class AskingView(IdempotentPost, ApiView):
     """A view whose POST asks for a bulk action."""
 
+    filter_place: ClassVar[str] = "filter."
+    """Where the conditions stand in the body, for the names of wrong fields."""
+
     def ask(
         self, *, action: str, conditions: Mapping[str, Any], shown: Mapping[str, Any], **details: Any
     ) -> BulkAction:
         """Write it down. `conditions` are checked ones, `shown` the same as they were sent."""
         task_owner = _task_owner(self.user, conditions.get("owner"))
-        with _inside("filter"):
+        with _inside(self.filter_place):
             criteria = criteria_of(self.user, conditions)
         if "queue" in details:
             details["queue"] = _target(self.user, task_owner, details["queue"])
@@ -137,12 +140,12 @@ class StopBulkAction(OneBulkActionView):
 
 
 @contextmanager
-def _inside(member: str) -> Iterator[None]:
-    """Name wrong fields by the member of the body in which they stand."""
+def _inside(place: str) -> Iterator[None]:
+    """Name wrong fields by where in the body they stand."""
     try:
         yield
     except InvalidInput as error:
-        inner = [replace(each, field=f"{member}.{each.field}") for each in error.errors]
+        inner = [replace(each, field=f"{place}{each.field}") for each in error.errors]
         raise InvalidInput(errors=inner) from None
 
 
@@ -152,7 +155,7 @@ def _task_owner(user: User, name: str | None) -> User | None:
         return user
     # First: whether there is such a user is nobody else's business.
     access.everybodys_tasks(user, "change")
-    with _inside("filter"):
+    with _inside("filter."):
         return None if name == EVERYBODY else references.owner_to_list(name)
 
 

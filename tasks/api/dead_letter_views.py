@@ -39,6 +39,7 @@ class DeadLetterVerb(AskingView):
 
     content_negotiation_class = JsonWithoutType
     rate_limits: ClassVar = {"POST": BULK_LIMIT}
+    filter_place = ""
     action: ClassVar[BulkVerb]
 
     def ask_for_all(self, request: Request) -> Response:

@@ -29,6 +29,8 @@ MOST_TASKS: Final = 500
 _GONE: Final = "An agent or a queue was deleted at this moment. Nothing was created; choose others."
 _NOT_CREATED: Final = conflict(
     "`concurrency_key_taken`: the policy of one is `drop_newer`, and another task with its key has not ended. "
+    "`concurrency_key_busy`: other requests with the key take long. "
+    "`too_many_to_cancel`: `cancel_older` would cancel more than 200. "
     "`conflict`: an agent or a queue was deleted at this moment."
 )
 _Bodies = Sequence[Mapping[str, Any]]

@@ -22,6 +22,7 @@ from tasks.api.representations import attempt_row, task_in_full, task_row, task_
 from tasks.api.submissions import submission_of
 from tasks.attempt_history import MOST_ATTEMPTS, attempts_of
 from tasks.constraints import conflicts
+from tasks.criteria import bounded_search
 from tasks.models import Task
 from tasks.states import WORDS
 
@@ -33,6 +34,8 @@ _STATUSES = OpenApiParameter(
 )
 _NOT_CREATED = conflict(
     "`concurrency_key_taken`: the policy is `drop_newer`, and another task with the key has not ended. "
+    "`concurrency_key_busy`: other requests with the key take long. "
+    "`too_many_to_cancel`: `cancel_older` would cancel more than 200. "
     "`conflict`: the agent or queue was deleted at this moment."
 )
 
@@ -76,7 +79,8 @@ class TaskList(IdempotentPost, TaskView):
         responses={200: documents.TaskPage},
     )
     def get(self, request: Request) -> Response:
-        return self.page(task_rows(tasks_listed(self.user, self.query)), task_row(request))
+        with bounded_search(self.query.get("search")):
+            return self.page(task_rows(tasks_listed(self.user, self.query)), task_row(request))
 
     @extend_schema(
         operation_id="create_task",

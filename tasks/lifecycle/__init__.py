@@ -2,7 +2,7 @@
 
 A verb is one transaction: lock the row, check the status it expects (and, for a worker, the attempt), change the
 row, write the event. Whatever leaves the database happens after the commit; the sweep repeats what got lost.
-Locks are taken in the order advisory locks (`tasks.locks`), queue, task, agent.
+Locks are taken in the order concurrency key, queue, claims (`tasks.locks`), task, agent.
 """
 
 from tasks.lifecycle.asked import archive, backlog, cancel, edit, move, release, restore, retry

@@ -20,7 +20,7 @@ LONGEST_HOLD: Final = timedelta(days=8)
 """A little more than the weekly limits that providers have; whatever names a later time is in error."""
 _HOLD_BASE_SECONDS: Final = 30
 _HOLD_CAP_SECONDS: Final = 900
-_LOSS_CAP_SECONDS: Final = 60
+_LOSS_CAP_SECONDS: Final = 15
 DETAIL_LENGTH: Final = 10_000
 
 

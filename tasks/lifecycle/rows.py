@@ -22,6 +22,7 @@ def database_now() -> datetime:
         return now
 
 
+_END_OF_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
 # Long texts stay in the database: reading and writing them again would cost more than the change itself.
 _LONG: Final = ("prompt", "input", "result", "error_detail")
 _STATE: Final = (
@@ -91,7 +92,9 @@ def latest_start(agent: Agent | None, due_at: datetime | None) -> datetime | Non
     if agent is None or agent.waiting_timeout_seconds is None:
         return None
     now = database_now()
-    return max(due_at or now, now) + timedelta(seconds=agent.waiting_timeout_seconds)
+    wait = timedelta(seconds=agent.waiting_timeout_seconds)
+    # The end of the calendar is as good as for ever.
+    return min(max(due_at or now, now), _END_OF_TIME - wait) + wait
 
 
 def change_status(task: Task, status: Status, kind: str, actor: User) -> Task:

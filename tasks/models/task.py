@@ -150,7 +150,16 @@ class Task(models.Model):
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
             # One lane for each owner and agent: a claim never walks over the tasks of those that may not run.
-            models.Index(fields=["queue", "owner", "agent", "order", "id"], condition=Q(status=0), name="tasks_lanes"),
+            models.Index(
+                fields=["queue", "owner", "agent", "order", "id"],
+                condition=Q(status=0, not_before_at__isnull=True),
+                name="tasks_lanes",
+            ),
+            models.Index(
+                fields=["queue", "owner", "agent", "not_before_at", "id"],
+                condition=Q(status=0, not_before_at__isnull=False),
+                name="tasks_timed",
+            ),
             models.Index(fields=["queue", "owner", "agent"], condition=Q(status=4), name="tasks_running"),
             models.Index(fields=["lease_expires_at"], condition=Q(status=4), name="tasks_leases"),
             models.Index(fields=["deadline_at"], condition=Q(status=4), name="tasks_deadlines"),

@@ -14,13 +14,13 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 _UNIT_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DURATION: Final = r"\d{1,6}(?:\.\d{1,6})?\s*(?:ms|[smhd])[a-z]*"
+_DURATION: Final = r"[0-9]{1,6}(?:\.[0-9]{1,6})?\s*(?:ms|[smhd])[a-z]*"
 _DURATIONS: Final = re.compile(rf"{_DURATION}(?:[\s,]*(?:and\s+)?{_DURATION})*", re.IGNORECASE)
-_PART: Final = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s*(ms|[smhd])[a-z]*", re.IGNORECASE)
+_PART: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(ms|[smhd])[a-z]*", re.IGNORECASE)
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 _USAGE: Final = re.compile(
-    r"\b(?:usage|session|weekly|daily|monthly|\d+[- ]?hour|opus|sonnet|pro|max|your)\s+(?:usage\s+)?limit\b",
+    r"\b(?:usage|session|weekly|daily|monthly|[0-9]+[- ]?hour|opus|sonnet|pro|max|your)\s+(?:usage\s+)?limit\b",
     re.IGNORECASE,
 )
 _LIMIT: Final = re.compile(
@@ -28,15 +28,17 @@ _LIMIT: Final = re.compile(
     r"|\brate[ _-]limit(?:ed|_error|_exceeded)?\b|\btoo many requests\b",
     re.IGNORECASE,
 )
-_EPOCH: Final = re.compile(r"limit reached\|(\d{10})\b", re.IGNORECASE)
-_INSTANT: Final = re.compile(r"\b(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d))")
+_EPOCH: Final = re.compile(r"limit reached\|([0-9]{10})\b", re.IGNORECASE)
+_INSTANT: Final = re.compile(
+    r"\b([0-9]{4}-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9](?::[0-9][0-9])?(?:\.[0-9]+)?(?:Z|[+-][0-9][0-9]:?[0-9][0-9]))"
+)
 _AFTER: Final = re.compile(
     r"\b(?:try again|retry|resets?|available)\s+(?:in|after)\s+(.{1,80})", re.IGNORECASE | re.DOTALL
 )
 _CLOCK: Final = re.compile(
     r"\b(?:resets?|reset|try again|available)\s+(?:at\s+|on\s+)?"
-    r"(?:(?P<month>[A-Z][a-z]{2})[a-z]*\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?:(?P<year>\d{4}),?\s+)?(?:at\s+)?)?"
-    r"(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?\s*(?P<half>am|pm)?\b\s*(?:\((?P<zone>[\w/+-]{1,64})\))?",
+    r"(?:(?P<month>[A-Z][a-z]{2})[a-z]*\.?\s+(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?,?\s+(?:(?P<year>[0-9]{4}),?\s+)?(?:at\s+)?)?"
+    r"(?P<hour>[0-9]{1,2})(?::(?P<minute>[0-9][0-9]))?\s*(?P<half>am|pm)?\b\s*(?:\((?P<zone>[\w/+-]{1,64})\))?",
     re.IGNORECASE,
 )
 HOURS_OF_HALF: Final = 12
@@ -126,10 +128,10 @@ def _hour(hour: int, half: str | None) -> int:
 
 def _retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
     milliseconds = headers.get("retry-after-ms", "")
-    if re.fullmatch(r"\d{1,10}(?:\.\d+)?", milliseconds):
+    if re.fullmatch(r"[0-9]{1,10}(?:\.[0-9]+)?", milliseconds):
         return now + timedelta(milliseconds=float(milliseconds))
     value = headers.get("retry-after", "")
-    if re.fullmatch(r"\d{1,8}(?:\.\d+)?", value):
+    if re.fullmatch(r"[0-9]{1,8}(?:\.[0-9]+)?", value):
         return now + timedelta(seconds=float(value))
     try:
         date = parsedate_to_datetime(value)
@@ -150,7 +152,7 @@ def _resets_of_used_up(headers: Mapping[str, str], now: datetime) -> Iterator[da
 
 def _reset(value: str, now: datetime) -> datetime | None:
     """A reset as Anthropic (a time, or seconds since 1970) or OpenAI (a duration such as 6m0s) writes it."""
-    if re.fullmatch(r"\d{10}", value):
+    if re.fullmatch(r"[0-9]{10}", value):
         return datetime.fromtimestamp(int(value), UTC)
     if _DURATIONS.fullmatch(value):
         return now + _duration(value)

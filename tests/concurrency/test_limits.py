@@ -1,11 +1,13 @@
 """Concurrency limits hold however many claim at once."""
 
+import threading
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db import transaction
 
-from tasks import lifecycle, queues, stop_switch
+from tasks import lifecycle, locks, queues, stop_switch
 from tasks.claims import Claim
 from tasks.lifecycle import ConcurrencyKeyTaken
 from tasks.models import Queue, Task
@@ -104,6 +106,59 @@ def test_of_newcomers_that_cancel_each_other_one_is_left() -> None:
         come_in = partial(make_task, agent, concurrency_key="k", concurrency_policy="cancel_older")
         assert not failures(race(*[come_in] * 6))
         assert sorted(agent.tasks.values_list("status", flat=True)) == [Status.READY] + [Status.CANCELLED] * 5
+
+
+def test_who_waits_too_long_for_a_key_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_KEY_WAIT", "100ms")
+    agent = make_agent(make_user())
+    refused = threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            locks.hold_concurrency_key(owner_id=agent.owner_id, key="k")
+            held.set()
+            assert refused.wait(20)
+
+    def come_late() -> None:
+        assert held.wait(20)
+        try:
+            make_task(agent, concurrency_key="k")
+        finally:
+            refused.set()
+
+    held = threading.Event()
+    results = race(hold, come_late)
+    assert [type(error) for error in failures(results)] == [locks.KeyBusy]
+    assert not agent.tasks.exists()
+
+
+def test_claims_go_on_while_a_queue_is_being_deleted() -> None:
+    owner = make_user()
+    queue, other = make_queue(owner), make_queue(owner)
+    agent = make_agent(owner, queue=other)
+    make_task(agent)
+    locked, claimed = threading.Event(), threading.Event()
+
+    def hold_row() -> None:
+        with transaction.atomic():
+            Queue.objects.select_for_update().get(pk=queue.pk)
+            locked.set()
+            assert claimed.wait(20)
+
+    def change() -> None:
+        assert locked.wait(20)
+        queues.change(actor=owner, queue=queue, concurrency_limit=3)
+
+    def claim() -> int:
+        assert locked.wait(20)
+        try:
+            return len(lifecycle.claim(queue_id=other.pk, worker="w").tasks)
+        finally:
+            claimed.set()
+
+    results = race(hold_row, change, claim)
+    assert not failures(results)
+    assert results[2] == 1
 
 
 def test_fifty_workers_never_pass_a_limit_and_finish_everything() -> None:

@@ -165,6 +165,26 @@ def test_end_of_a_task_wakes_other_queues_that_waited_for_its_limit(
     assert {queue for queue, _ in database.asked[1:]} == {3, 8}
 
 
+def test_freed_place_wakes_one_queue_and_is_passed_on_when_that_does_not_take_it(
+    make_claimer: Callable[[int], Claimer], database: Database
+) -> None:
+    full = Claimed(waits_for=frozenset({("owner", 1)}))
+    database.answer = lambda _queue, _limit: full
+    claimer = make_claimer(5)
+    for queue in (1, 2, 3):
+        claimer.look_at(queue)
+    database.wait_for(3)
+    wait_until(lambda: claimer.free_slots == 5)
+    first = database.asked[0][0]
+    second = database.asked[1][0]
+    # The queue of the ended task looks first, then the one that waited longest, which has nothing to start any more.
+    answers = {9: Claimed(), first: Claimed(), second: Claimed(tasks=tasks_of(second, 1)[:1])}
+    database.answer = lambda queue, _limit: answers.pop(queue, Claimed())
+    claimer.end(tasks_of(9, 1)[0])
+    database.wait_for(4)
+    assert [queue for queue, _ in database.asked[3:]] == [9, first, second, second]
+
+
 def test_limit_that_is_freed_during_a_claim_is_not_missed(
     make_claimer: Callable[[int], Claimer], database: Database
 ) -> None:

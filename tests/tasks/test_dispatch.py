@@ -14,7 +14,7 @@ from tasks import dispatch, lifecycle, sweep
 from tasks.messenger import Hint, Messenger, messenger
 from tasks.models import Task
 from tasks.states import Status
-from tests.makers import claim_next, make_agent, make_queue, make_task, make_user
+from tests.makers import claim_next, make_agent, make_queue, make_running, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,6 +52,16 @@ def test_rolled_back_submit_nudges_nobody() -> None:
         make_task(agent)
         _ = 1 / 0
     assert drain_broker() == []
+
+
+def test_rolled_back_cancel_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    posted: list[Hint] = []
+    task, _claim = make_running(make_agent(make_user()))
+    monkeypatch.setattr(messenger, "post", posted.append)
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        lifecycle.cancel(actor=None, task=task)
+        _ = 1 / 0
+    assert posted == []
 
 
 def test_sweep_repeats_a_lost_nudge() -> None:

@@ -138,6 +138,21 @@ def test_cancel_stops_the_runner_without_any_message(
     assert kinds(task)[-1] == events.CANCELLED
 
 
+def test_cancel_stops_a_runner_that_says_nothing(
+    engine: Engine, owner: User, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def say_nothing(_request: Request) -> AsyncIterator[str | Outcome]:
+        await asyncio.sleep(3600)
+        yield ""
+
+    runner = puppet(monkeypatch, say_nothing)
+    task = make_task(make_agent(owner, kind="puppet", queue=queue))
+    engine.work(queue.pk)
+    assert runner.started.wait(20)
+    lifecycle.cancel(actor=owner, task=task)
+    assert runner.ended.wait(5)
+
+
 def test_stop_message_stops_at_once(
     engine: Engine, owner: User, queue: Queue, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:

@@ -7,7 +7,7 @@ from accounts.models import User
 from personalq.lib.errors import InvalidInput
 from tasks import events, lifecycle
 from tasks.claims import Claim
-from tasks.lifecycle import ConcurrencyKeyTaken, Submission
+from tasks.lifecycle import ConcurrencyKeyTaken, Submission, keys
 from tasks.models import Agent, ConcurrencyPolicy, Task
 from tasks.states import Status
 from tests.makers import claim_next, claim_or_none, kinds, make_agent, make_queue, make_task, make_user
@@ -78,6 +78,15 @@ def test_newer_one_cancels_older_ones(agent: Agent) -> None:
     assert kinds(running)[-1] == events.CANCELLED
     assert "newer task" in running.events.order_by("-id")[0].data["reason"]
     assert claim_next(agent.queue) == newest
+
+
+def test_newcomer_cancels_only_so_many(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "CANCEL_LIMIT", 2)
+    for _ in range(3):
+        keyed(agent)
+    with pytest.raises(keys.TooManyToCancel):
+        keyed(agent, ConcurrencyPolicy.CANCEL_OLDER)
+    assert agent.tasks.filter(status=Status.READY).count() == 3
 
 
 @pytest.mark.parametrize("is_running", [True, False])

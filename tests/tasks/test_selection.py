@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from tasks import agents, lifecycle, queues, selection
+from tasks import agents, lane_queries, lifecycle, queues, selection
 from tasks.claims import Claim
 from tasks.models import Agent, Queue, QueueStart, Task, UserLimits
 from tests.makers import claim_next, claim_or_none, make_agent, make_queue, make_task, make_user
@@ -167,6 +167,44 @@ def test_cost_of_a_claim_does_not_grow_with_what_waits(agent: Agent, queue: Queu
     for _ in range(30):
         make_task(agent)
     assert statements() == few
+
+
+def test_tasks_that_are_not_due_are_not_even_read(agent: Agent, queue: Queue) -> None:
+    for _ in range(300):
+        make_task(agent, not_before_at=timezone.now() + timedelta(days=365))
+    due = make_task(agent, not_before_at=timezone.now() - timedelta(seconds=1), order=-1)
+    plain = make_task(agent)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tasks; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        cursor.execute(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {lane_queries.HEADS}",
+            {
+                "owners": [agent.owner_id],
+                "agents": [agent.pk],
+                "queue": queue.pk,
+                "now": timezone.now(),
+                "looked_at": 1000,
+                "limit": 5,
+            },
+        )
+        plan = str(cursor.fetchone()[0])
+    assert "'Rows Removed by Filter': 3" not in plan
+    assert "tasks_timed" in plan
+    assert take(queue) == [due, plain]
+
+
+def test_task_with_a_free_key_is_found_behind_others_whose_key_is_busy(agent: Agent, queue: Queue) -> None:
+    for _ in range(30):
+        make_task(agent, concurrency_key="busy")
+    free = make_task(agent, concurrency_key="free")
+    assert len(take(queue, 1)) == 1
+    assert take(queue, 1) == [free]
+
+
+def test_queue_in_which_only_timed_tasks_wait_is_named(owner: User, agent: Agent, queue: Queue) -> None:
+    make_task(agent, not_before_at=timezone.now() - timedelta(seconds=1))
+    assert selection.queues_with_ready_tasks() == [queue.pk]
+    assert len(take(queue)) == 1
 
 
 def test_waiting_queues_are_named_once(owner: User, agent: Agent, queue: Queue) -> None:

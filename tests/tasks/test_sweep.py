@@ -1,6 +1,6 @@
 """The sweep ends what nobody else ends."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -66,6 +66,12 @@ def test_waiting_is_counted_from_when_the_task_is_due(owner: User) -> None:
     agent = make_agent(owner, waiting_timeout_seconds=60)
     due = timezone.now() + timedelta(days=1)
     assert make_task(agent, not_before_at=due).start_by_at == due + timedelta(seconds=60)
+
+
+def test_far_times_end_with_the_calendar(owner: User) -> None:
+    agent = make_agent(owner, waiting_timeout_seconds=31_536_000)
+    far = datetime(9999, 12, 30, tzinfo=UTC)
+    assert make_task(agent, not_before_at=far).start_by_at == datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def test_task_that_was_put_aside_may_wait_for_ever(owner: User) -> None:

@@ -357,7 +357,7 @@ class TestDeadLetters:
     def test_take_no_other_filter(self, as_alice: Api, verb: str) -> None:
         answer = as_alice.post(f"dead-letters/{verb}", {"status": ["failed"], "dead": False})
         assert codes(answer) == {"status": "unknown_field", "dead": "unknown_field"}
-        assert codes(as_alice.post(f"dead-letters/{verb}", {"agent": "nobody"})) == {"filter.agent": "not_found"}
+        assert codes(as_alice.post(f"dead-letters/{verb}", {"agent": "nobody"})) == {"agent": "not_found"}
 
     def test_retried_task_is_dead_no_longer(self, as_alice: Api, agent: Agent) -> None:
         task = make_dead(agent)
