@@ -9,7 +9,6 @@ from typing import Any, Final
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_datetime
-
 from psycopg.errors import QueryCanceled
 
 from personalq.lib.errors import InvalidInput

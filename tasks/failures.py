@@ -47,13 +47,13 @@ _ALL: Final = (
     Failure("output_too_large", "The output grew beyond the agent's limit and was cut. Raise it or ask for less."),
     Failure(
         "went_silent",
-        "The attempt said nothing for longer than the agent's idle limit. Raise the limit, or retry the task.",
+        "The attempt said nothing for longer than the agent's idle limit. Raise it if the agent needs more time.",
         FailureClass.TRANSIENT,
     ),
     Failure("waited_too_long", "The task could not start in time. Retry it, or give it more time to wait."),
     Failure(
         "command_try_later",
-        "The command asked to be tried again later (exit code 75). Retry the task.",
+        "The command asked to be tried again later (exit code 75). If the task has failed, retry it.",
         FailureClass.TRANSIENT,
     ),
     Failure(
@@ -74,7 +74,7 @@ _ALL: Final = (
     ),
     Failure(
         "lease_lost",
-        "The worker that carried the task out stopped answering. Retry the task.",
+        "The worker that carried the task out stopped answering. If the task has failed, retry it.",
         FailureClass.LOST,
     ),
     Failure("reported_failed", "The task was marked as failed from outside. Retry it when the cause is mended."),

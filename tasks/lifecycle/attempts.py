@@ -42,19 +42,30 @@ def claim(*, queue_id: int, worker: str, limit: int = 1) -> Claimed:
     return Claimed(tasks=tasks, look_again_seconds=_seconds(chosen, tasks, now), waits_for=chosen.waits_for)
 
 
+# Locked in the order of their ids: two that renew the same rows must not wait for each other.
+_RENEW = """
+WITH held AS (
+    SELECT tasks.id FROM tasks
+    JOIN unnest(%(ids)s::bigint[], %(attempts)s::integer[]) AS claim (id, attempt) ON tasks.id = claim.id
+    WHERE tasks.attempts = claim.attempt AND tasks.status = 4
+    ORDER BY tasks.id FOR NO KEY UPDATE OF tasks
+)
+UPDATE tasks SET lease_expires_at = clock_timestamp() + make_interval(secs => %(lease)s)
+FROM held WHERE tasks.id = held.id
+RETURNING tasks.id, tasks.attempts
+"""
+
+
 def heartbeat(claims: Iterable[Claim]) -> set[Claim]:
     """Renew the leases of those claims that still hold, and name them. The others must stop."""
     asked = list(claims)
+    parameters = {
+        "ids": [one.task_id for one in asked],
+        "attempts": [one.attempt for one in asked],
+        "lease": settings.PERSONALQ_LEASE_SECONDS,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE tasks SET lease_expires_at = clock_timestamp() + make_interval(secs => %s)
-            FROM unnest(%s::bigint[], %s::integer[]) AS held (id, attempt)
-            WHERE tasks.id = held.id AND tasks.attempts = held.attempt AND tasks.status = %s
-            RETURNING tasks.id, tasks.attempts
-            """,
-            [settings.PERSONALQ_LEASE_SECONDS, *_columns(asked), int(Status.RUNNING)],
-        )
+        cursor.execute(_RENEW, parameters)
         return {Claim(task_id=row[0], attempt=row[1]) for row in cursor.fetchall()}
 
 
@@ -187,7 +198,3 @@ def _take_usage(task: Task, usage: Usage | None) -> dict[str, Any]:
     task.tokens_in, task.tokens_out, task.cost = usage.tokens_in, usage.tokens_out, usage.cost
     told = {"tokens_in": usage.tokens_in, "tokens_out": usage.tokens_out, "cost": usage.cost}
     return {name: str(value) if name == "cost" else value for name, value in told.items() if value is not None}
-
-
-def _columns(claims: list[Claim]) -> tuple[list[int], list[int]]:
-    return [one.task_id for one in claims], [one.attempt for one in claims]

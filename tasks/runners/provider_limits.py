@@ -30,7 +30,7 @@ _LIMIT: Final = re.compile(
 )
 _EPOCH: Final = re.compile(r"limit reached\|([0-9]{10})\b", re.IGNORECASE)
 _INSTANT: Final = re.compile(
-    r"\b([0-9]{4}-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9](?::[0-9][0-9])?(?:\.[0-9]+)?(?:Z|[+-][0-9][0-9]:?[0-9][0-9]))"
+    r"\b([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:?[0-9]{2}))"
 )
 _AFTER: Final = re.compile(
     r"\b(?:try again|retry|resets?|available)\s+(?:in|after)\s+(.{1,80})", re.IGNORECASE | re.DOTALL
@@ -38,10 +38,14 @@ _AFTER: Final = re.compile(
 _CLOCK: Final = re.compile(
     r"\b(?:resets?|reset|try again|available)\s+(?:at\s+|on\s+)?"
     r"(?:(?P<month>[A-Z][a-z]{2})[a-z]*\.?\s+(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?,?\s+(?:(?P<year>[0-9]{4}),?\s+)?(?:at\s+)?)?"
-    r"(?P<hour>[0-9]{1,2})(?::(?P<minute>[0-9][0-9]))?\s*(?P<half>am|pm)?\b\s*(?:\((?P<zone>[\w/+-]{1,64})\))?",
+    r"(?P<hour>[0-9]{1,2})(?::(?P<minute>[0-9][0-9]))?\s*(?P<half>am|pm)?\b"
+    r"\s*\(?(?P<zone>[A-Z]{1,20}/[\w/+-]{1,40}|UTC|GMT)?",
     re.IGNORECASE,
 )
 HOURS_OF_HALF: Final = 12
+JUST_PAST: Final = timedelta(minutes=10)
+"""A time of day that is over for no longer than this is not tomorrow's: the limit has just ended."""
+SOON: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +108,8 @@ def _moment(found: re.Match[str], now: datetime, zone: tzinfo) -> datetime | Non
         if found["month"]:
             return _dated(found, today, clock)
         moment = datetime.combine(today.date(), clock, place)
+        if now - JUST_PAST < moment <= now:
+            return now + SOON
         return moment if moment > now else datetime.combine(today.date() + timedelta(days=1), clock, place)
     except (ValueError, KeyError, OSError):
         # Not a time or not a zone: the words meant something else.

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from personalq.lib.errors import Conflict, IllegalTransition
 from tasks import agents, events, lifecycle
+from tasks.agents import AgentInUse
 from tasks.claims import Claim, ClaimLost
 from tasks.models import Agent, Task
 from tasks.states import Status
@@ -185,7 +186,7 @@ def test_submit_against_deleting_the_agent(owner: User) -> None:
         results = race(partial(make_task, agent), partial(agents.delete, actor=owner, agent=agent))
         (refused,) = failures(results)
         is_deleted = Agent.objects.get(pk=agent.pk).deleted_at is not None
-        assert is_deleted == isinstance(refused, Conflict)
+        assert type(refused) is (Conflict if is_deleted else AgentInUse)
         assert agent.tasks.count() == (0 if is_deleted else 1)
 
 

@@ -64,6 +64,15 @@ BERLIN = ZoneInfo("Europe/Berlin")
         ("You've hit your usage limit. Wait for limits to reset (every 5h).", "usage_limited", None),
         ("usage limit reached, resets at 99:99", "usage_limited", None),
         ("usage limit reached, resets 3pm (Nowhere/City)", "usage_limited", None),
+        (
+            "usage limit reached, resets at 18:30 America/New_York",
+            "usage_limited",
+            datetime(2026, 11, 22, 18, 30, tzinfo=ZoneInfo("America/New_York")),
+        ),
+        ("usage limit reached, resets at 13:30", "usage_limited", NOW + timedelta(seconds=30)),
+        ("usage limit reached, resets at 13:25", "usage_limited", NOW + timedelta(seconds=30)),
+        ("usage limit reached, resets at 13:15", "usage_limited", datetime(2026, 11, 23, 13, 15, tzinfo=BERLIN)),
+        ("limit reached|\uff12\uff12\uff12\uff12\uff12\uff12\uff12\uff12\uff12\uff12", "rate_limited", None),
     ],
 )
 def test_limit_is_understood(words: str, code: str, ends_at: datetime | None) -> None:
