@@ -59,7 +59,7 @@ RETURNING tasks.id, tasks.attempts
 def heartbeat(claims: Iterable[Claim]) -> set[Claim]:
     """Renew the leases of those claims that still hold, and name them. The others must stop."""
     asked = list(claims)
-    parameters = {
+    parameters: dict[str, Any] = {
         "ids": [one.task_id for one in asked],
         "attempts": [one.attempt for one in asked],
         "lease": settings.PERSONALQ_LEASE_SECONDS,
