@@ -4,6 +4,11 @@
 import os
 import sys
 
+ADVICE = (
+    "`make run` makes a .env that has everything. For a check without one: "
+    ".venv/bin/python -m personalq.embedded.tool_env --servers -- .venv/bin/python manage.py …"
+)
+
 
 def main() -> None:
     if sys.argv[1:2] == ["up"]:
@@ -12,8 +17,15 @@ def main() -> None:
 
         sys.exit(up(sys.argv[2:]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "personalq.settings")
-    from django.core.management import execute_from_command_line  # noqa: PLC0415 - `up` must not need it
+    from django.conf import settings  # noqa: PLC0415 - `up` must not need Django
+    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
+    from django.core.management import execute_from_command_line  # noqa: PLC0415
 
+    try:
+        _ = settings.INSTALLED_APPS
+    except ImproperlyConfigured as error:
+        # Django would go on without settings, and whatever failed first would hide the reason.
+        sys.exit(f"{error}\n{ADVICE}")
     execute_from_command_line(sys.argv)
 
 

@@ -22,7 +22,7 @@ from django.db.models.functions import Coalesce, Now
 from accounts.models import User
 from personalq.lib.database_guards import is_outage
 from personalq.lib.errors import AppError, Conflict, IllegalTransition, NotFound, PermissionDenied
-from tasks import access, dispatch, lifecycle, locks, states
+from tasks import access, dispatch, lifecycle, locks, quotas, states
 from tasks.constraints import conflicts
 from tasks.criteria import TaskCriteria
 from tasks.models import BulkAction, Queue, Task
@@ -85,7 +85,8 @@ def create(
         reason=reason,
     )
     with conflicts(gone=Conflict(_GONE)), transaction.atomic():
-        _take_place(actor)
+        unfinished = BulkAction.objects.unfinished().filter(owner=actor)
+        quotas.take_place(actor, unfinished, MOST_UNFINISHED, TooManyBulkActions())
         wanted.task_ids = list(_candidates(wanted).order_by("pk").values_list("pk", flat=True))
         wanted.total = len(wanted.task_ids)
         wanted.save(force_insert=True)
@@ -147,13 +148,6 @@ def _carry_on(bulk_id: int) -> bool:
 
 
 # --- Taking -----------------------------------------------------------------------------------------------
-
-
-def _take_place(actor: User) -> None:
-    # One after the other, so that two cannot both be the last one that is allowed.
-    User.objects.select_for_update(no_key=True).get(pk=actor.pk)
-    if BulkAction.objects.unfinished().filter(owner=actor).count() >= MOST_UNFINISHED:
-        raise TooManyBulkActions
 
 
 def _take(bulk_id: int) -> BulkAction | None:

@@ -1,4 +1,8 @@
-"""How much one user may own: every agent is a lane that each claim looks at, and every queue asks for its turn."""
+"""How much one user may own: every agent is a lane that each claim looks at, and every queue asks for its turn.
+
+A place is taken inside the transaction that fills it. The user's row is held until that ends, so that two cannot both
+be the last one that is allowed.
+"""
 
 from typing import Any
 
@@ -18,16 +22,23 @@ class QuotaReached(Conflict):
 
 
 def take_place_for_agent(actor: User) -> None:
-    """Raises QuotaReached. Holds the user's row until the transaction ends, so that two cannot both be the last."""
-    _take_place(actor, actor.agents.filter(deleted_at__isnull=True), settings.PERSONALQ_AGENTS_PER_USER, "agents")
+    """Raises QuotaReached."""
+    limit = settings.PERSONALQ_AGENTS_PER_USER
+    take_place(actor, actor.agents.filter(deleted_at__isnull=True), limit, _reached(limit, "agents"))
 
 
 def take_place_for_queue(actor: User) -> None:
-    """As `take_place_for_agent`."""
-    _take_place(actor, actor.queues.all(), settings.PERSONALQ_QUEUES_PER_USER, "queues")
+    """Raises QuotaReached."""
+    limit = settings.PERSONALQ_QUEUES_PER_USER
+    take_place(actor, actor.queues.all(), limit, _reached(limit, "queues"))
 
 
-def _take_place(actor: User, owned: QuerySet[Any], limit: int, noun: str) -> None:
+def take_place(actor: User, owned: QuerySet[Any], limit: int, refusal: Conflict) -> None:
+    """Raises `refusal` when the user has `limit` of these already."""
     User.objects.select_for_update(no_key=True).get(pk=actor.pk)
     if owned.count() >= limit:
-        raise QuotaReached(f"You own {limit} {noun}, which is the limit. {QuotaReached.advice}")
+        raise refusal
+
+
+def _reached(limit: int, noun: str) -> QuotaReached:
+    return QuotaReached(f"You own {limit} {noun}, which is the limit. {QuotaReached.advice}")

@@ -1,8 +1,8 @@
 """Dead letters: tasks that failed because their attempts were used up."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -42,43 +42,33 @@ class DeadLetterVerb(AskingView):
     filter_place = ""
     action: ClassVar[BulkVerb]
 
-    def ask_for_all(self, request: Request) -> Response:
-        """Ask for the bulk action."""
+    def post(self, request: Request) -> Response:
         conditions = {"dead": True, **read_body(DeadLetterFilter, request)}
         return self.accepted(self.ask(action=self.action, conditions=conditions, shown=conditions))
 
 
+def _describe(operation_id: str, summary: str, description: str) -> Any:
+    operation = extend_schema(
+        operation_id=operation_id,
+        summary=summary,
+        description=f"{description} Answers with the bulk action that does it.",
+        tags=["dead letters"],
+        request=DeadLetterFilter,
+        parameters=[LOCATION],
+        responses={202: BulkActionDocument, **TOO_MANY},
+    )
+    return extend_schema_view(post=operation)
+
+
+@_describe("retry_dead_letters", "Try dead letters again", "Each gets a fresh set of attempts.")
 class RetryDeadLetters(DeadLetterVerb):
     """Tries dead letters again."""
 
     action = BulkVerb.RETRY
 
-    @extend_schema(
-        operation_id="retry_dead_letters",
-        summary="Try dead letters again",
-        description="Each gets a fresh set of attempts. Answers with the bulk action that does it.",
-        tags=["dead letters"],
-        request=DeadLetterFilter,
-        parameters=[LOCATION],
-        responses={202: BulkActionDocument, **TOO_MANY},
-    )
-    def post(self, request: Request) -> Response:
-        return self.ask_for_all(request)
 
-
+@_describe("discard_dead_letters", "Archive dead letters", "They can be restored.")
 class DiscardDeadLetters(DeadLetterVerb):
     """Puts dead letters out of sight."""
 
     action = BulkVerb.ARCHIVE
-
-    @extend_schema(
-        operation_id="discard_dead_letters",
-        summary="Archive dead letters",
-        description="They can be restored. Answers with the bulk action that does it.",
-        tags=["dead letters"],
-        request=DeadLetterFilter,
-        parameters=[LOCATION],
-        responses={202: BulkActionDocument, **TOO_MANY},
-    )
-    def post(self, request: Request) -> Response:
-        return self.ask_for_all(request)

@@ -20,17 +20,12 @@ from tasks.models import Agent, BulkAction, Queue, Task
 from tasks.queues import QueueInUse
 from tasks.states import Status
 from tests.concurrency.racing import failures, race
-from tests.makers import assert_history_is_legal, claim_next, kinds, make_agent, make_queue, make_task, make_user
+from tests.makers import assert_history_is_legal, claim_next, kinds, make_agent, make_queue, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 8
 TASKS = 30
 BEATS = 40
-
-
-@pytest.fixture
-def owner() -> User:
-    return make_user()
 
 
 @pytest.fixture

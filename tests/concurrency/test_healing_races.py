@@ -15,14 +15,9 @@ from tasks.models import Agent, Queue, Task
 from tasks.models.task import OVERDUE_GRACE
 from tasks.states import Status
 from tests.concurrency.racing import ROUNDS, failures, race
-from tests.makers import assert_history_is_legal, kinds, make_agent, make_queue, make_running, make_task, make_user
+from tests.makers import assert_history_is_legal, kinds, make_agent, make_queue, make_running, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def owner() -> User:
-    return make_user()
 
 
 @pytest.fixture

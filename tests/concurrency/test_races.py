@@ -24,15 +24,9 @@ from tests.makers import (
     make_queue,
     make_running,
     make_task,
-    make_user,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def owner() -> User:
-    return make_user()
 
 
 @pytest.fixture

@@ -29,11 +29,6 @@ OF_CLASS = {failure.kind: failure.code for failure in failures.FAILURES.values()
 
 
 @pytest.fixture
-def owner() -> User:
-    return make_user()
-
-
-@pytest.fixture
 def agent(owner: User) -> Agent:
     return make_agent(owner, max_attempts=2)
 

@@ -19,7 +19,7 @@ from tasks.engine import Engine
 from tasks.models import Agent, Queue, Task
 from tasks.runners import Outcome, Request, RunFailed, Runner
 from tasks.states import Status
-from tests.makers import assert_history_is_legal, kinds, make_agent, make_queue, make_task, make_user
+from tests.makers import assert_history_is_legal, kinds, make_agent, make_queue, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,11 +60,6 @@ def engine() -> Iterator[Engine]:
     engine = Engine(slots=10)
     yield engine
     engine.shut_down(0)
-
-
-@pytest.fixture
-def owner() -> User:
-    return make_user()
 
 
 @pytest.fixture

@@ -21,17 +21,11 @@ from tests.makers import (
     make_queue,
     make_running,
     make_task,
-    make_user,
 )
 
 pytestmark = pytest.mark.django_db
 
 ASKED = ("cancel", "retry", "backlog", "release", "archive", "restore")
-
-
-@pytest.fixture
-def owner() -> User:
-    return make_user()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tasks import heartbeats, readiness
 from tasks.models import Agent, Heartbeat, Queue, SystemSetting, Task
 from tasks.models.heartbeat import Role
 from tasks.models.system_setting import STOP_SWITCH
-from tests.makers import claim_next, make_agent, make_queue, make_task, make_user
+from tests.makers import claim_next, make_agent, make_queue, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,11 +37,6 @@ def at_work(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     readiness.lookout.forget()
     yield
     readiness.lookout.forget()
-
-
-@pytest.fixture
-def owner() -> User:
-    return make_user()
 
 
 @pytest.fixture

@@ -18,11 +18,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def owner() -> User:
-    return make_user()
-
-
-@pytest.fixture
 def queue(owner: User) -> Queue:
     return make_queue(owner, concurrency_limit=100)
 

@@ -14,14 +14,9 @@ from tasks.models import Agent, Task
 from tasks.models.task import OVERDUE_GRACE
 from tasks.states import Status
 from tasks.sweep import sweep
-from tests.makers import assert_history_is_legal, make_agent, make_running, make_task, make_user
+from tests.makers import assert_history_is_legal, make_agent, make_running, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def owner() -> User:
-    return make_user()
 
 
 @pytest.fixture

@@ -19,11 +19,6 @@ LATER = timedelta(hours=1)
 
 
 @pytest.fixture
-def owner() -> User:
-    return make_user()
-
-
-@pytest.fixture
 def agent(owner: User) -> Agent:
     return make_agent(owner, queue=make_queue(owner))
 
