@@ -9,9 +9,9 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import credentials, tokens
+from accounts import credentials, personal_tokens, token_access, tokens
 from accounts.credential_access import uses_of
-from accounts.models import Credential, TokenFamily, User
+from accounts.models import Credential, PersonalToken, TokenFamily, User
 from personalq.lib.admin import ReadOnly, SafeModelAdmin
 
 MACHINE_WRITTEN = ("uuid", "session_epoch", "last_login", "date_joined")
@@ -45,7 +45,8 @@ class UserAdmin(SafeModelAdmin[User], DjangoUserAdmin[User]):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
         # Sign-ins and secrets go with their user, whoever may delete them one by one.
-        return deleted, counts, lacking - {each._meta.verbose_name for each in (TokenFamily, Credential)}, protected
+        own = {each._meta.verbose_name for each in (TokenFamily, PersonalToken, Credential)}
+        return deleted, counts, lacking - own, protected
 
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:  # noqa: FBT001
         super().save_model(request, obj, form, change)
@@ -104,6 +105,61 @@ class TokenFamilyAdmin(ReadOnly, SafeModelAdmin[TokenFamily]):
             tokens.revoke(family, "operator")
             self.log_change(request, family, "Revoked.")
         self.message_user(request, f"Revoked: {len(families)}.", messages.SUCCESS)
+
+
+@admin.register(PersonalToken)
+class PersonalTokenAdmin(ReadOnly, SafeModelAdmin[PersonalToken]):
+    """Tokens of people's programs: to be looked at and ended. Nobody can make or read one here."""
+
+    list_display = ("name", "user", "beginning", "created_at", "expires_at", "last_used_at", "state")
+    list_filter = ("revoked_reason", "created_at", "expires_at", "last_used_at")
+    list_select_related = ("user",)
+    search_fields = ("uuid", "name", "prefix", "user__username")
+    fields = readonly_fields = (
+        "uuid",
+        "user",
+        "name",
+        "beginning",
+        "may",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+        "revoked_reason",
+        "state",
+    )
+    show_full_result_count = False
+    actions = ["revoke"]
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # A list that can be narrowed by the beginning of a digest shows it, letter by letter.
+        return not lookup.startswith("digest") and super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description="token")
+    def beginning(self, token: PersonalToken) -> str:
+        return f"{token.prefix}…"
+
+    @admin.display(description="scopes")
+    def may(self, token: PersonalToken) -> str:
+        return ", ".join(token.scopes)
+
+    def has_view_permission(self, request: HttpRequest, obj: PersonalToken | None = None) -> bool:
+        return super().has_view_permission(request, obj) or self.has_revoke_permission(request)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return isinstance(request.user, User) and token_access.is_operator_for(request.user, "change")
+
+    @admin.action(description="Revoke: end these tokens", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[PersonalToken]) -> None:
+        revoked = [token for token in queryset.filter(revoked_at=None) if self._end(request, token)]
+        self.message_user(request, f"Revoked: {len(revoked)}.", messages.SUCCESS)
+
+    def _end(self, request: HttpRequest, token: PersonalToken) -> bool:
+        if not isinstance(request.user, User):
+            return False
+        personal_tokens.revoke(actor=request.user, token=token)
+        self.log_change(request, token, "Revoked.")
+        return True
 
 
 @admin.register(Credential)

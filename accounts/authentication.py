@@ -3,9 +3,12 @@
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from accounts import scopes
+from accounts.identity import Identity
 from accounts.models import User
-from accounts.tokens import Identity, identity_of
+from accounts.tokens import identity_of
 from personalq.lib.errors import InvalidToken
+from personalq.lib.view_scopes import scope_needed_by
 
 SCHEME = "Bearer "
 
@@ -13,7 +16,8 @@ SCHEME = "Bearer "
 class TokenAuthentication(BaseAuthentication):
     """The header `Authorization: Bearer <token>`, in exactly this form.
 
-    A request that brings the header is judged by it alone: with a wrong token no session helps.
+    A request that brings the header is judged by it alone: with a wrong token no session helps. A personal token
+    needs the scope that the view declares; where a view declares none, it opens nothing.
     """
 
     def authenticate(self, request: Request) -> tuple[User, Identity] | None:
@@ -21,6 +25,10 @@ class TokenAuthentication(BaseAuthentication):
         if header is None:
             return None
         identity = identity_of(_token_in(header))
+        # Also when it is refused: the page of an error asks whom it is for.
+        request.user, request.auth = identity.user, identity
+        # Here and not in the views: one that forgot to ask would be open to every token.
+        scopes.require(identity, scope_needed_by((request.parser_context or {}).get("view"), request.method or ""))
         return identity.user, identity
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002

@@ -1,8 +1,7 @@
-"""Access and refresh tokens: signed, short-lived, and good only as long as their sign-in is.
+"""What tokens stand for, and what ends them: those of sign-ins here, those of programs in `accounts.personal_tokens`.
 
-A token names its user (`sub`), its family (`fam`, one sign-in) and a stamp: part of a keyed digest of the
-user's password hash, session epoch and active flag. Each use reads family and user anew, so what ends a
-sign-in (sign-out, reuse, a new password, deactivation, deletion, an operator) ends its tokens at once.
+Each use of a sign-in's token reads family and user anew, so what ends a sign-in (sign-out, reuse, a new password,
+deactivation, deletion, an operator) ends its tokens at once.
 
 Refresh tokens work once. Whoever brings one again ends the whole family, because nobody can tell the owner
 from a thief who was faster. That holds for parallel requests too, without a period of grace: exactly one gets
@@ -14,9 +13,7 @@ import hashlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Self, cast
-from uuid import UUID
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
@@ -26,53 +23,14 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
-from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import Token
 
+from accounts import personal_tokens, signed_tokens, token_text
+from accounts.identity import Identity, Standing, stamp_of
 from accounts.models import TokenFamily, User
+from accounts.signed_tokens import AccessToken, Claims, RefreshToken
 from personalq.lib.errors import InvalidToken, NotAuthenticated
 
-# Ours have about 500. The limit keeps strangers from having much decoded.
-MAX_TOKEN_CHARACTERS = 2048
-STAMP_CHARACTERS = 32
-
-# What a signed-in socket stands on: the key of its user, its family and the user's stamp.
-Standing = tuple[int, UUID, str]
-
 _logger = logging.getLogger("personalq.accounts")
-
-
-class FamilyToken(Token):
-    """What access and refresh tokens have in common."""
-
-    @classmethod
-    def of(cls, family: TokenFamily) -> Self:
-        """A new token of the family, which ends with the family at the latest."""
-        token = cls()
-        token["sub"] = str(family.user.uuid)
-        token["fam"] = str(family.uuid)
-        token["stamp"] = stamp_of(family.user)
-        token["exp"] = min(token["exp"], int(family.expires_at.timestamp()))
-        return token
-
-    @property
-    def expires_at(self) -> datetime:
-        return datetime.fromtimestamp(self["exp"], UTC)
-
-
-class AccessToken(FamilyToken):
-    """Opens the API and the socket for minutes."""
-
-    token_type = "access"
-    lifetime = api_settings.ACCESS_TOKEN_LIFETIME
-
-
-class RefreshToken(FamilyToken):
-    """Buys one new pair."""
-
-    token_type = "refresh"
-    lifetime = api_settings.REFRESH_TOKEN_LIFETIME
 
 
 @dataclass(frozen=True)
@@ -82,34 +40,6 @@ class TokenPair:
     access: str = field(repr=False)
     refresh: str = field(repr=False)
     expires_at: datetime
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Whom an access token stands for, and until when."""
-
-    user: User
-    family: TokenFamily
-    expires_at: datetime
-
-    @property
-    def standing(self) -> Standing:
-        """What `still_valid` wants to know of this identity."""
-        return self.user.pk, self.family.uuid, stamp_of(self.user)
-
-
-@dataclass(frozen=True)
-class _Claims:
-    user: UUID
-    family: UUID
-    stamp: str
-    id: str
-    expires_at: datetime
-
-
-def stamp_of(user: User) -> str:
-    """What the user's tokens must carry now."""
-    return user.get_session_auth_hash()[:STAMP_CHARACTERS]
 
 
 def issue_pair(user: User) -> TokenPair:
@@ -126,7 +56,7 @@ def rotate(refresh: str) -> TokenPair:
     Raises:
         InvalidToken: It is wrong, expired, revoked or was used before; the last also revokes its family.
     """
-    claims = _read(RefreshToken, refresh)
+    claims = signed_tokens.read(RefreshToken, refresh)
     # Durable: the error is raised after the commit, so that it cannot roll a revocation back.
     with transaction.atomic(durable=True):
         pair = _next_pair(claims)
@@ -148,36 +78,45 @@ def sign_out(refresh: str) -> None:
     Raises:
         InvalidToken: It is no refresh token of ours, or expired: the caller should know that nothing ended.
     """
-    claims = _read(RefreshToken, refresh)
+    claims = signed_tokens.read(RefreshToken, refresh)
     family = TokenFamily.objects.filter(uuid=claims.family).first()
     if family is not None:
         revoke(family, "sign-out")
 
 
 def sign_out_everywhere(user: User, reason: str) -> None:
-    """End every session and token of a user."""
+    """End every session and token of a user, also the personal ones."""
     with transaction.atomic():
         # The epoch ends sessions and pending tokens; the families are marked for those who look later.
         User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
         TokenFamily.objects.filter(user=user, revoked_at=None).update(revoked_at=Now(), revoked_reason=reason)
+        personal_tokens.revoke_all(user, reason)
 
 
 def identity_of(access_token: str) -> Identity:
-    """Whom an access token stands for, in one query.
+    """Whom an access token or a personal token stands for.
 
     Raises:
         InvalidToken: Anything about it is wrong, or no longer right.
     """
-    claims = _read(AccessToken, access_token)
+    if access_token.startswith(token_text.MARK):
+        return personal_tokens.identity_of(access_token)
+    claims = signed_tokens.read(AccessToken, access_token)
     family = _live_family(claims)
     if family is None:
         raise InvalidToken
-    return Identity(user=family.user, family=family, expires_at=claims.expires_at)
+    standing = (family.user_id, family.uuid, stamp_of(family.user))
+    return Identity(user=family.user, expires_at=claims.expires_at, standing=standing)
 
 
 def still_valid(standings: Iterable[Standing]) -> set[Standing]:
-    """Those of many sockets' standings that are still good, in one query."""
+    """Those of many sockets' standings that are still good, in one query for each of the two kinds."""
     wanted = set(standings)
+    personal = {each for each in wanted if each[2] == personal_tokens.STAMP}
+    return personal_tokens.still_valid(personal) | _signed_still_valid(wanted - personal)
+
+
+def _signed_still_valid(wanted: set[Standing]) -> set[Standing]:
     families = (
         TokenFamily.objects.live()
         .filter(uuid__in={family for _, family, _ in wanted})
@@ -217,7 +156,7 @@ def _prolonged(family: TokenFamily, request: HttpRequest) -> TokenFamily:
     return family
 
 
-def _next_pair(claims: _Claims) -> TokenPair | None:
+def _next_pair(claims: Claims) -> TokenPair | None:
     family = _live_family(claims, for_update=True)
     if family is None:
         return None
@@ -230,7 +169,7 @@ def _next_pair(claims: _Claims) -> TokenPair | None:
     return pair
 
 
-def _live_family(claims: _Claims, *, for_update: bool = False) -> TokenFamily | None:
+def _live_family(claims: Claims, *, for_update: bool = False) -> TokenFamily | None:
     families = TokenFamily.objects.live().select_related("user")
     if for_update:
         # The family alone: a user's other sign-ins need not wait.
@@ -249,31 +188,3 @@ def _sign_pair(family: TokenFamily) -> TokenPair:
 
 def _digest(token_id: str) -> str:
     return hashlib.sha256(token_id.encode()).hexdigest()
-
-
-def _read(kind: type[FamilyToken], text: str) -> _Claims:
-    if len(text) > MAX_TOKEN_CHARACTERS:
-        raise InvalidToken
-    try:
-        # simplejwt takes text here, whatever it declares.
-        return _claims(kind(cast("Any", text)))
-    # The last two: times beyond what the clock knows.
-    except (TokenError, KeyError, TypeError, ValueError, OverflowError, OSError):
-        raise InvalidToken from None
-
-
-def _claims(token: FamilyToken) -> _Claims:
-    return _Claims(
-        user=UUID(_text(token["sub"])),
-        family=UUID(_text(token["fam"])),
-        stamp=_text(token["stamp"]),
-        id=_text(token["jti"]),
-        expires_at=token.expires_at,
-    )
-
-
-def _text(claim: object) -> str:
-    if not isinstance(claim, str):
-        raise TypeError
-    claim.encode("ascii")
-    return claim

@@ -27,6 +27,10 @@ class ApiView(RateLimitedView):
     permission_classes: Any = (IsAuthenticated,)
     http_method_names = ("get", "post", "patch", "delete", "head")
     rate_limits = {"GET": READ_LIMIT, "HEAD": READ_LIMIT}
+    scope: ClassVar[str] = ""
+    """The noun of `accounts.scopes` that a personal token needs here: `:read` for GET, `:write` for the rest."""
+    scopes: ClassVar[Mapping[str, str]] = {}
+    """Method → scope, where the noun does not say it. A view that declares neither refuses personal tokens."""
     query_class: ClassVar[type[StrictQuery]] = StrictQuery
     """The parameters of GET; other methods take none."""
 

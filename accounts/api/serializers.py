@@ -1,11 +1,16 @@
 """Bodies of the sign-in routes."""
 
+from datetime import datetime
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.identity import Identity
+from accounts.models import User
+from accounts.scopes import ALL
 from accounts.sign_in import MAX_PASSWORD_CHARACTERS, MAX_USERNAME_CHARACTERS
-from accounts.tokens import MAX_TOKEN_CHARACTERS
+from accounts.signed_tokens import MAX_TOKEN_CHARACTERS
 from personalq.lib.fields import StrictCharField, StrictSerializer
 
 
@@ -36,3 +41,17 @@ class MeSerializer(serializers.Serializer[Any]):
     uuid = serializers.UUIDField()
     username = serializers.CharField()
     is_operator = serializers.BooleanField(source="is_staff")
+    scopes = serializers.SerializerMethodField(help_text="What the personal token may do; null after a sign-in: all.")
+    expires_at = serializers.SerializerMethodField(help_text="When the token ends; null in a session.")
+
+    @extend_schema_field({"type": ["array", "null"], "items": {"type": "string", "enum": list(ALL)}})
+    def get_scopes(self, _: User) -> list[str] | None:
+        identity: Identity | None = self.context["identity"]
+        if identity is None or identity.scopes is None:
+            return None
+        return [each for each in ALL if each in identity.scopes]
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_expires_at(self, _: User) -> datetime | None:
+        identity: Identity | None = self.context["identity"]
+        return None if identity is None else identity.expires_at

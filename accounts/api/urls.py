@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.api import credential_views, views
+from accounts.api import credential_views, token_views, views
 
 urlpatterns = [
     path("/auth/token", views.TokenView.as_view(), name="api-auth-token"),
@@ -11,5 +11,7 @@ urlpatterns = [
     path("/credentials", credential_views.CredentialList.as_view(), name="api-credentials"),
     path("/credentials/<uuid:uuid>", credential_views.OneCredential.as_view(), name="api-credential"),
     path("/credentials/<uuid:uuid>/test", credential_views.CredentialTrial.as_view(), name="api-credential-test"),
+    path("/tokens", token_views.TokenList.as_view(), name="api-tokens"),
+    path("/tokens/<uuid:uuid>", token_views.OneToken.as_view(), name="api-token"),
     path("/me", views.MeView.as_view(), name="api-me"),
 ]

@@ -20,6 +20,7 @@ from accounts.api.serializers import (
 from accounts.sign_in import user_by_password
 from personalq.lib.openapi import no_content
 from personalq.lib.rate_limits import RateLimitedView
+from personalq.lib.view_scopes import ANY
 
 
 class TokenView(APIView):
@@ -76,7 +77,9 @@ class LogoutView(RefreshTokenView):
 class MeView(APIView):
     """The caller."""
 
+    scope: ClassVar[str] = ANY
+
     @extend_schema(responses=MeSerializer)
     def get(self, request: Request) -> Response:
-        """Who you are to this API."""
-        return Response(MeSerializer(request.user).data)
+        """Who you are to this API, and what your token may do."""
+        return Response(MeSerializer(request.user, context={"identity": request.auth}).data)

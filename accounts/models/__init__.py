@@ -2,7 +2,8 @@
 
 from accounts.models.credential import Credential, Provider
 from accounts.models.idempotency import IdempotencyKey
+from accounts.models.personal_token import PersonalToken
 from accounts.models.token_family import TokenFamily
 from accounts.models.user import User
 
-__all__ = ["Credential", "IdempotencyKey", "Provider", "TokenFamily", "User"]
+__all__ = ["Credential", "IdempotencyKey", "PersonalToken", "Provider", "TokenFamily", "User"]

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import tokens
+from accounts.identity import stamp_of
 from accounts.models import TokenFamily, User
 from personalq.lib.errors import InvalidToken
 from tests.accounts.forging import altered, claims_of, forge
@@ -96,7 +97,7 @@ def family_of(pair: tokens.TokenPair) -> TokenFamily:
 def test_access_token_tells_user_family_and_end(alice: User) -> None:
     pair = tokens.issue_pair(alice)
     identity = tokens.identity_of(pair.access)
-    assert (identity.user, identity.family) == (alice, family_of(pair))
+    assert (identity.user, identity.standing[1], identity.scopes) == (alice, family_of(pair).uuid, None)
     assert identity.expires_at == pair.expires_at
     assert timedelta() < pair.expires_at - timezone.now() <= timedelta(minutes=10)
 
@@ -148,7 +149,7 @@ def test_one_kind_of_token_is_not_taken_for_the_other(alice: User) -> None:
 def test_tokens_of_another_user_do_not_fit_the_family(alice: User) -> None:
     bob = make_user("bob")
     access = tokens.issue_pair(alice).access
-    assert not is_good(altered(access, sub=str(bob.uuid), stamp=tokens.stamp_of(bob)))
+    assert not is_good(altered(access, sub=str(bob.uuid), stamp=stamp_of(bob)))
 
 
 def set_password(user: User, password: str | None) -> None:
@@ -183,13 +184,13 @@ def test_what_ends_a_sign_in_ends_access_and_refresh(alice: User, ending: str) -
 
 
 def test_the_stamp_follows_password_epoch_and_active_flag(alice: User) -> None:
-    stamps = {tokens.stamp_of(alice)}
+    stamps = {stamp_of(alice)}
     alice.is_active = False
-    stamps.add(tokens.stamp_of(alice))
+    stamps.add(stamp_of(alice))
     alice.session_epoch += 1
-    stamps.add(tokens.stamp_of(alice))
+    stamps.add(stamp_of(alice))
     alice.password = "another hash"
-    stamps.add(tokens.stamp_of(alice))
+    stamps.add(stamp_of(alice))
     assert len(stamps) == 4
     assert {len(stamp) for stamp in stamps} == {32}
 
