@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from accounts.models import User
 from tasks import signals
-from tasks.models import Task, TaskEvent
+from tasks.models import Schedule, Task, TaskEvent
 
 CREATED: Final = "task_created"
 STARTED: Final = "task_started"
@@ -29,20 +29,39 @@ APPROVED: Final = "task_approved"
 DENIED: Final = "task_denied"
 BUDGET_WARNING: Final = "task_budget_warning"
 ALARM: Final = "task_alarm"
+HANDED_OUT: Final = "task_handed_out"
+TAKEN_BACK: Final = "task_taken_back"
+
+SCHEDULE_CREATED: Final = "schedule_created"
+SCHEDULE_CHANGED: Final = "schedule_changed"
+SCHEDULE_PAUSED: Final = "schedule_paused"
+SCHEDULE_RESUMED: Final = "schedule_resumed"
+SCHEDULE_DELETED: Final = "schedule_deleted"
+SCHEDULE_FIRED: Final = "schedule_fired"
+SCHEDULE_SKIPPED: Final = "schedule_skipped"
+SCHEDULE_LATE: Final = "schedule_late"
+SCHEDULE_MISSED: Final = "schedule_missed"
+SCHEDULE_FAILED: Final = "schedule_failed"
 
 KINDS: Final = (
     CREATED, STARTED, OUTPUT, COMPLETED, FAILED, CANCELLED, RETRIED,
     BACKLOGGED, RELEASED, ARCHIVED, RESTORED, EDITED, MOVED, HELD, ADOPTED,
     PARKED, ARTIFACT, APPROVAL_REQUESTED, APPROVED, DENIED, BUDGET_WARNING, ALARM,
+    HANDED_OUT, TAKEN_BACK,
+    SCHEDULE_CREATED, SCHEDULE_CHANGED, SCHEDULE_PAUSED, SCHEDULE_RESUMED, SCHEDULE_DELETED,
+    SCHEDULE_FIRED, SCHEDULE_SKIPPED, SCHEDULE_LATE, SCHEDULE_MISSED, SCHEDULE_FAILED,
 )  # fmt: skip
 
 
 def record(task: Task, kind: str, *, actor: User | None = None, **data: Any) -> TaskEvent:
     """Write one event of a task; the caller holds the task's row lock and an open transaction."""
-    event = _event(task, kind, actor, data)
-    event.save(force_insert=True)
-    signals.task_event_recorded.send(sender=TaskEvent, event=event)
-    return event
+    return _write(_event(task, kind, actor, data))
+
+
+def record_for_schedule(schedule: Schedule, kind: str, *, actor: User | None = None, **data: Any) -> TaskEvent:
+    """Write one event of a schedule; the caller holds the schedule's row lock and an open transaction."""
+    told = {"name": schedule.name, **data, **_by(actor)}
+    return _write(TaskEvent(schedule=schedule, owner_id=schedule.owner_id, attempt=0, kind=kind, data=told))
 
 
 def record_each(
@@ -55,5 +74,15 @@ def record_each(
 
 
 def _event(task: Task, kind: str, actor: User | None, data: dict[str, Any]) -> TaskEvent:
-    by = {} if actor is None else {"by": actor.get_username()}
-    return TaskEvent(task=task, owner_id=task.owner_id, attempt=task.attempts, kind=kind, data={**data, **by})
+    told = {**data, **_by(actor)}
+    return TaskEvent(task=task, owner_id=task.owner_id, attempt=task.attempts, kind=kind, data=told)
+
+
+def _by(actor: User | None) -> dict[str, Any]:
+    return {} if actor is None else {"by": actor.get_username()}
+
+
+def _write(event: TaskEvent) -> TaskEvent:
+    event.save(force_insert=True)
+    signals.task_event_recorded.send(sender=TaskEvent, event=event)
+    return event

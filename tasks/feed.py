@@ -15,33 +15,38 @@ from django.db import connection
 
 from tasks.models import TaskEvent
 
-_COLUMNS = ("id", "task_id", "task__uuid", "owner_id", "attempt", "kind", "data", "at")
+_COLUMNS = ("id", "task_id", "task__uuid", "owner_id", "attempt", "kind", "data", "at", "schedule__uuid")
 
 
 @dataclass(frozen=True)
 class FeedEvent:
-    """An event as it is handed on; `task` is the public id, `task_id` and `owner_id` stay inside."""
+    """An event as it is handed on; `task` is the public id, `task_id` and `owner_id` stay inside.
+
+    An event of a schedule has no task.
+    """
 
     id: int
-    task_id: int
-    task: UUID
+    task_id: int | None
+    task: UUID | None
     owner_id: int | None
     attempt: int
     kind: str
     data: dict[str, Any]
     at: datetime
+    schedule: UUID | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The public form that REST and sockets share."""
         at = self.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        return {
+        members = {
             "event": self.kind,
             "id": self.id,
-            "task": str(self.task),
+            "task": None if self.task is None else str(self.task),
             "attempt": self.attempt,
             "at": at,
             "data": self.data,
         }
+        return members if self.schedule is None else {**members, "schedule": str(self.schedule)}
 
 
 def horizon() -> int:
@@ -58,18 +63,22 @@ def read(
     limit: int = 500,
     owner_id: int | None = None,
     task_ids: Iterable[int] | None = None,
+    schedule_id: int | None = None,
     attempt: int | None = None,
     kind: str | None = None,
 ) -> list[FeedEvent]:
     """Events with `after` < id <= `up_to` in order of their ids, at most `limit`.
 
-    `up_to` must come from `horizon()`, read before. Filters by owner, tasks, attempt or kind when they are given.
+    `up_to` must come from `horizon()`, read before. Filters by owner, tasks, schedule, attempt or kind when they are
+    given.
     """
     rows = TaskEvent.objects.filter(id__gt=after, id__lte=up_to).order_by("id")
     if owner_id is not None:
         rows = rows.filter(owner_id=owner_id)
     if task_ids is not None:
         rows = rows.filter(task_id__in=list(task_ids))
+    if schedule_id is not None:
+        rows = rows.filter(schedule_id=schedule_id)
     if attempt is not None:
         rows = rows.filter(attempt=attempt)
     if kind is not None:

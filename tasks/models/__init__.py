@@ -7,9 +7,11 @@ from tasks.models.conversation import Conversation
 from tasks.models.event import TaskEvent
 from tasks.models.heartbeat import Heartbeat
 from tasks.models.limits import QueueStart, QueueTurn, UserLimits
+from tasks.models.older_agent import OlderAgent, OlderKind
 from tasks.models.price import ModelPrice
 from tasks.models.queue import DEFAULT_QUEUE, Queue
 from tasks.models.report import ExpectedReport, RunnerTarget
+from tasks.models.schedule import CatchUpPolicy, FireOutcome, OverlapPolicy, Schedule, ScheduleFire, Timing
 from tasks.models.system_setting import SystemSetting
 from tasks.models.task import PROMPT_LENGTH, TITLE_LENGTH, ConcurrencyPolicy, Task
 
@@ -25,19 +27,27 @@ __all__ = [
     "Budget",
     "BudgetScope",
     "BulkAction",
+    "CatchUpPolicy",
     "ConcurrencyPolicy",
     "Conversation",
     "ExpectedReport",
+    "FireOutcome",
     "Heartbeat",
     "ModelPrice",
+    "OlderAgent",
+    "OlderKind",
+    "OverlapPolicy",
     "Queue",
     "QueueStart",
     "QueueTurn",
     "RunnerTarget",
+    "Schedule",
+    "ScheduleFire",
     "Spending",
     "SystemSetting",
     "Task",
     "TaskEvent",
+    "Timing",
     "UntrustedPolicy",
     "UserLimits",
 ]

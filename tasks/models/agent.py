@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -10,6 +10,9 @@ from django.db import models
 from django.db.models.functions import Now
 
 from tasks import names
+
+EXTERNAL: Final = "external"
+"""The kind of agents whose tasks are taken by workers outside; ours pass them over."""
 
 
 class UntrustedPolicy(models.TextChoices):

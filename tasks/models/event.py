@@ -1,10 +1,10 @@
-"""The history of tasks: what sockets, pages and webhooks replay."""
+"""The history of tasks and schedules: what sockets, pages and webhooks replay."""
 
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Func
+from django.db.models import Func, Q
 from django.db.models.functions import Now
 
 
@@ -17,17 +17,20 @@ class NextEventId(Func):
 
 
 class TaskEvent(models.Model):
-    """One thing that happened to a task, numbered by one global sequence. Never changed."""
+    """One thing that happened to a task or to a schedule, numbered by one global sequence. Never changed."""
 
     id = models.BigIntegerField(primary_key=True, db_default=NextEventId(), editable=False)
-    task = models.ForeignKey("tasks.Task", on_delete=models.CASCADE, related_name="events", editable=False)
+    task = models.ForeignKey("tasks.Task", on_delete=models.CASCADE, null=True, related_name="events", editable=False)
+    schedule = models.ForeignKey(
+        "tasks.Schedule", on_delete=models.CASCADE, null=True, related_name="events", editable=False
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
         null=True,
         related_name="task_events",
         editable=False,
-        help_text="The task's owner, repeated so that one index serves everything a person may see.",
+        help_text="Whose it is, repeated so that one index serves everything a person may see.",
     )
     attempt = models.PositiveIntegerField(editable=False)
     kind = models.CharField(max_length=32, editable=False)
@@ -40,6 +43,15 @@ class TaskEvent(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["task", "id"], name="task_events_of_task"),
             models.Index(fields=["owner", "id"], name="task_events_of_owner"),
+            models.Index(
+                fields=["schedule", "id"], condition=Q(schedule__isnull=False), name="task_events_of_schedule"
+            ),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(task__isnull=False, schedule__isnull=True) | Q(task__isnull=True, schedule__isnull=False),
+                name="task_event_tells_of_one_thing",
+            )
         ]
 
     def __str__(self) -> str:

@@ -22,6 +22,8 @@ OVERDUE_GRACE: Final = timedelta(seconds=30)
 models.TextField.register_lookup(Length, "length")
 
 DEAD: Final = Q(status=int(Status.FAILED), dead_at__isnull=False)
+# Doors that know no users. Their tasks belong to the operators and run only while the task operator is on.
+_OWNERLESS = ["sql", "import"]
 _UNFINISHED = [int(status) for status in sorted(UNFINISHED)]
 _FINISHED = [int(status) for status in sorted(FINISHED)]
 _CHOICES = [(int(status), status.word) for status in Status]
@@ -40,6 +42,9 @@ class Source(models.TextChoices):
 
     API = "api"
     WEB = "web"
+    MCP = "mcp"
+    SCHEDULE = "schedule"
+    IMPORT = "import"
     SQL = "sql"
 
 
@@ -74,6 +79,18 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def unanswered(self) -> "TaskQuerySet":
         """Waiting for an approval that nobody has given in time."""
         return self.filter(approvals__state="pending", approvals__expires_at__lt=Now())
+
+    def unassigned(self) -> "TaskQuerySet":
+        """Ready, without an agent and an owner: what the task operator hands out."""
+        return self.filter(status=Status.READY, agent__isnull=True, owner__isnull=True)
+
+    def handed_out(self) -> "TaskQuerySet":
+        """Running or ready by the hand of the task operator."""
+        return self.filter(status__in=[Status.READY, Status.RUNNING], handed_out_at__isnull=False)
+
+    def due(self) -> "TaskQuerySet":
+        """Not kept back by a time before which they must not run."""
+        return self.filter(Q(not_before_at__isnull=True) | Q(not_before_at__lte=Now()))
 
     def changed_outside(self) -> "TaskQuerySet":
         """Rows whose status was written by SQL, which left no event."""
@@ -125,6 +142,13 @@ class Task(models.Model):
     )
     conversation = models.ForeignKey(
         "tasks.Conversation", on_delete=models.PROTECT, null=True, blank=True, related_name="tasks", editable=False
+    )
+
+    schedule = models.ForeignKey(
+        "tasks.Schedule", on_delete=models.PROTECT, null=True, blank=True, related_name="tasks", editable=False
+    )
+    handed_out_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the task operator gave it to the default agent."
     )
 
     attempts = models.PositiveIntegerField(db_default=0, default=0, editable=False)
@@ -220,6 +244,14 @@ class Task(models.Model):
             models.Index(fields=["owner", "id"], name="tasks_of_owner"),
             models.Index(fields=["owner", "status", "id"], name="tasks_of_owner_by_status"),
             models.Index(fields=["agent", "id"], name="tasks_of_agent"),
+            models.Index(fields=["queue", "owner", "status"], name="tasks_of_queue"),
+            models.Index(fields=["order", "id"], condition=Q(status=0, agent__isnull=True), name="tasks_unassigned"),
+            models.Index(
+                fields=["order", "id"],
+                condition=Q(status__in=[0, 4], handed_out_at__isnull=False),
+                name="tasks_handed_out",
+            ),
+            models.Index(fields=["schedule", "id"], condition=Q(schedule__isnull=False), name="tasks_of_schedule"),
             models.Index(
                 fields=["conversation", "id"], condition=Q(conversation__isnull=False), name="tasks_of_conversation"
             ),
@@ -268,7 +300,7 @@ class Task(models.Model):
                 name="task_archive_remembers_status",
             ),
             models.CheckConstraint(
-                condition=Q(source="sql") | Q(owner__isnull=False, agent__isnull=False, queue__isnull=False),
+                condition=Q(source__in=_OWNERLESS) | Q(owner__isnull=False, agent__isnull=False, queue__isnull=False),
                 name="task_has_owner_unless_by_sql",
             ),
             models.CheckConstraint(condition=Q(attempts__gte=F("free_attempts")), name="task_free_attempts_happened"),
@@ -281,6 +313,11 @@ class Task(models.Model):
                 fields=["owner", "concurrency_key"],
                 condition=Q(status=int(Status.RUNNING)) & ~Q(concurrency_key=""),
                 name="task_runs_alone_under_its_key",
+            ),
+            models.UniqueConstraint(
+                fields=["status"],
+                condition=Q(status=int(Status.RUNNING), handed_out_at__isnull=False),
+                name="task_operator_runs_one_at_a_time",
             ),
         ]
 
