@@ -31,6 +31,12 @@ STATUS_LINE = 7
 BUILTIN_LOCALE_SINCE = 17
 CONNECTIONS = 100
 CONNECTIONS_OF_PARALLEL_TESTS = 400
+# Roles that somebody makes beside ours have passwords, and these count. We ourselves need none: only the owner of the
+# socket's directory gets to the socket, and whoever is that could read ours.
+ACCESS_FILE = "pg_hba.conf"
+ACCESS_RULES = (
+    "# Kept by Personal-Q; the first rule that fits counts.\nlocal all {user} trust\nlocal all all scram-sha-256\n\n"
+)
 FAST_AND_FORGETFUL = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 
@@ -70,6 +76,7 @@ class Postgres:
             self._remove_stale_locks()
         else:
             self._initialise()
+        self._ask_others_for_passwords()
 
     def _command(self) -> tuple[str, ...]:
         return (
@@ -140,12 +147,25 @@ class Postgres:
             os.chown(fresh, self._account.user, self._account.group or -1)
         command = (
             *(str(self._binaries / "initdb"), "-D", str(fresh), "-U", self._layout.database_user),
-            # Trust is right here: only the owner of the socket's directory gets to the socket.
+            # Trust is right for ourselves: only the owner of the socket's directory gets to the socket.
             *("-A", "trust", "-E", "UTF8", *locale_options(self._major)),
             *(() if self._durable else ("--no-sync",)),
         )
         self._children.run(self._spec("initdb", command), START_SECONDS * 2)
         fresh.rename(self._data)
+
+    def _ask_others_for_passwords(self) -> None:
+        """Put our rules before those of initdb, or of an earlier version, unless they are there."""
+        rules = self._data / ACCESS_FILE
+        ours, found = ACCESS_RULES.format(user=self._layout.database_user), rules.read_text()
+        if found.startswith(ours):
+            return
+        fresh = rules.with_name(ACCESS_FILE + ".new")
+        fresh.write_text(ours + found)
+        # The mode and, when we are root, the owner that the server needs to read it.
+        shutil.copymode(rules, fresh)
+        os.chown(fresh, rules.stat().st_uid, rules.stat().st_gid)
+        fresh.rename(rules)
 
     def _check_major(self) -> None:
         try:
