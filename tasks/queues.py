@@ -20,6 +20,11 @@ from tasks.states import UNFINISHED
 _logger = logging.getLogger(__name__)
 MOVED_AT_ONCE: Final = 2_000
 MOVE_SECONDS: Final = 10.0
+_USES: Final = {
+    "agents": "Agents that use it",
+    "schedules": "Schedules that use it",
+    "unfinished": "Tasks in it that are not finished",
+}
 
 
 class QueueInUse(Conflict):
@@ -27,7 +32,7 @@ class QueueInUse(Conflict):
 
     code = "queue_in_use"
     title = "The queue is in use."
-    advice = "Give its agents another queue, cancel or wait for its tasks, then delete it."
+    advice = "Give its agents and schedules another queue, cancel or wait for its tasks, then delete it."
 
 
 class QueueLimits(TypedDict, total=False):
@@ -83,8 +88,8 @@ def resume(*, actor: User, queue: Queue) -> Queue:
 def delete(*, actor: User, queue: Queue) -> None:
     """Delete a queue; its finished tasks move to the default queue, where a retry would run.
 
-    Raises QueueInUse for the default queue and while agents or unfinished tasks use it, Conflict when there are too
-    many finished tasks to move in one go (those that are moved stay moved), and NotFound.
+    Raises QueueInUse for the default queue and while agents, schedules or unfinished tasks use it, Conflict when there
+    are too many finished tasks to move in one go (those that are moved stay moved), and NotFound.
     """
     stop_at = time.monotonic() + MOVE_SECONDS
     while not _move_some_and_delete(queue):
@@ -103,7 +108,9 @@ def _move_some_and_delete(queue: Queue) -> bool:
     some = current.tasks.order_by("pk").values_list("pk", flat=True)[:MOVED_AT_ONCE]
     if Task.objects.filter(pk__in=list(some)).update(queue=default):
         return False
-    current.agents.update(queue=default)  # deleted ones, which stay behind the history
+    # Those of deleted agents and schedules, which stay behind the history.
+    current.agents.update(queue=default)
+    current.schedules.update(queue=None)
     current.delete()
     return True
 
@@ -111,11 +118,19 @@ def _move_some_and_delete(queue: Queue) -> bool:
 def _refuse_if_used(queue: Queue) -> None:
     if queue.is_shared and queue.name == DEFAULT_QUEUE:
         raise QueueInUse("The default queue always stays. Pause it instead.")
-    agents = queue.agents.existing().count()
-    tasks = queue.tasks.filter(status__in=UNFINISHED).count()
-    if agents or tasks:
-        counts = f"Agents that use it: {agents}. Tasks in it that are not finished: {tasks}."
+    uses = uses_of(queue)
+    if any(uses.values()):
+        counts = " ".join(f"{_USES[name]}: {count}." for name, count in uses.items() if count)
         raise QueueInUse(f"{counts} {QueueInUse.advice}")
+
+
+def uses_of(queue: Queue) -> dict[str, int]:
+    """What keeps a queue from being deleted: agents, schedules and unfinished tasks, each counted."""
+    return {
+        "agents": queue.agents.existing().count(),
+        "schedules": queue.schedules.existing().count(),
+        "unfinished": queue.tasks.filter(status__in=UNFINISHED).count(),
+    }
 
 
 def _set_paused(queue: Queue, actor: User, *, is_paused: bool) -> Queue:

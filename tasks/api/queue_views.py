@@ -1,5 +1,6 @@
 """Queues: list, create, read, change, delete, pause and resume."""
 
+from dataclasses import asdict
 from typing import ClassVar
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from tasks.api.filters import OwnerQuery, queues_listed
 from tasks.api.forms import QueueChanges, QueueForm
 from tasks.api.representations import queue_row
 from tasks.models import Queue
+from tasks.queue_counts import counts_of
 
 _WRITE_LIMIT = ("queue-change", "PERSONALQ_RATE_QUEUE_CHANGE")
 
@@ -26,6 +28,7 @@ _WRITE_LIMIT = ("queue-change", "PERSONALQ_RATE_QUEUE_CHANGE")
 class QueueList(IdempotentPost, ApiView):
     """Your queues and the shared ones."""
 
+    scope: ClassVar[str] = "queues"
     query_class = OwnerQuery
     rate_limits: ClassVar = {"GET": READ_LIMIT, "HEAD": READ_LIMIT, "POST": _WRITE_LIMIT}
 
@@ -60,6 +63,8 @@ class QueueList(IdempotentPost, ApiView):
 
 class OneQueueView(ObjectView[Queue]):
     """What all routes about one queue share."""
+
+    scope: ClassVar[str] = "queues"
 
     def fetch(self, uuid: UUID, deed: access.Deed) -> Queue:
         return access.queue_for(self.user, uuid, deed)
@@ -99,12 +104,31 @@ class OneQueue(OneQueueView):
         tags=["queues"],
         responses={
             **no_content("The queue is deleted."),
-            **conflict("`queue_in_use`: agents or unfinished tasks use it, or it is the default queue."),
+            **conflict("`queue_in_use`: agents, schedules or unfinished tasks use it, or it is the default queue."),
         },
     )
     def delete(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
         queues.delete(actor=self.user, queue=self.find("change"))
         return Response(status=204)
+
+
+class QueueInfo(OneQueueView):
+    """What is in a queue."""
+
+    @extend_schema(
+        operation_id="get_queue_info",
+        summary="Count what is in a queue",
+        description=(
+            "Of a shared queue you get your own tasks and agents, and operators everybody's (`is_whole`). "
+            "Each figure is counted up to 10,000; when there is more, `is_capped` is true."
+        ),
+        tags=["queues"],
+        responses={200: documents.QueueInfo},
+    )
+    def get(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
+        queue = self.find("view")
+        counts = counts_of([queue], user=self.user)[queue.pk]
+        return Response({"uuid": str(queue.uuid), "name": queue.name, **asdict(counts)})
 
 
 class QueueVerb(OneQueueView):

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from accounts.models import User
-from tasks import lifecycle
+from tasks import lifecycle, schedules
 from tasks.models import Agent, Queue
 from tests.makers import make_agent, make_queue, make_task
 from tests.tasks.api.client import Api, codes
@@ -194,3 +194,40 @@ def test_strangers_are_refused(as_bob: Api, alice: User) -> None:
 
 def test_an_unknown_queue_is_not_found(as_alice: Api) -> None:
     assert as_alice.get(f"queues/{uuid4()}").status_code == 404
+
+
+def test_the_info_of_a_queue_holds_its_counts(as_alice: Api, alice: User) -> None:
+    queue = make_queue(alice, name="slow")
+    make_task(make_agent(alice, name="scribe", queue=queue))
+    response = as_alice.get(f"queues/{queue.uuid}/info")
+    assert (response.status_code, response.json()) == (
+        200,
+        {
+            "uuid": str(queue.uuid), "name": "slow", "waiting": 1, "active": 0, "completed": 0, "failed": 0,
+            "delayed": 0, "agents": ["scribe"], "is_capped": False, "is_whole": True,
+        },
+    )  # fmt: skip
+
+
+@pytest.mark.security
+def test_of_a_shared_queue_nobody_sees_what_others_have_there(
+    as_alice: Api, as_bob: Api, as_operator: Api, alice: User, default_queue: Queue
+) -> None:
+    make_task(make_agent(alice, name="scribe"))
+    shown = [client.get(f"queues/{default_queue.uuid}/info").json() for client in (as_alice, as_bob, as_operator)]
+    assert [(each["waiting"], each["agents"], each["is_whole"]) for each in shown] == [
+        (1, ["scribe"], False),
+        (0, [], False),
+        (1, ["scribe"], True),
+    ]
+
+
+def test_a_queue_that_a_schedule_uses_stays(as_alice: Api, alice: User) -> None:
+    queue = make_queue(alice)
+    fields: Any = {"timing": "cron", "cron": "* * * * *", "prompt": "p", "queue": queue}
+    schedule = schedules.create(actor=alice, name="mine", agent=make_agent(alice), **fields)
+    refused = as_alice.delete(f"queues/{queue.uuid}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "queue_in_use")
+    assert refused.json()["detail"].startswith("Schedules that use it: 1. ")
+    schedules.delete(actor=alice, schedule=schedule)
+    assert as_alice.delete(f"queues/{queue.uuid}").status_code == 204
