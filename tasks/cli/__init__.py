@@ -1,0 +1,1 @@
+"""The client that the server hands out."""
