@@ -1,4 +1,4 @@
-"""The one ASGI entry: HTTP goes to Django, `/ws/` to the event sockets."""
+"""The one ASGI entry: HTTP goes to Django, `/mcp` to the tools for agents, `/ws/` to the event sockets."""
 
 import os
 from typing import cast
@@ -12,15 +12,20 @@ from django.core.asgi import get_asgi_application
 # Django must be set up before anything that imports models.
 django_application = get_asgi_application()
 
-from personalq.lib.asgi import Application, BodyLimit  # noqa: E402
+from personalq.lib.asgi import Application, BodyLimit, ByPath  # noqa: E402
+from realtime import origins  # noqa: E402
 from realtime.routing import websocket_application  # noqa: E402
+from tasks.mcp.door import PATHS, McpDoor  # noqa: E402
 from webhooks import runner_callbacks  # noqa: E402
 from webhooks.admission import who_sends_much  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": BodyLimit(
-            cast("Application", django_application),
+            ByPath(
+                dict.fromkeys(PATHS, McpDoor(is_origin_allowed=origins.is_allowed)),
+                otherwise=cast("Application", django_application),
+            ),
             limits=settings.PERSONALQ_BODY_LIMITS,
             default_limit=settings.PERSONALQ_BODY_LIMIT_DEFAULT,
             admissions={runner_callbacks.PREFIX: who_sends_much},

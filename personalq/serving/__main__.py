@@ -1,10 +1,14 @@
 """`python -m personalq.serving --host 127.0.0.1 --port 8000`: one web process."""
 
 import argparse
+import sys
+from contextlib import suppress
 from dataclasses import replace
+from types import FrameType
 
 import uvicorn
 
+from personalq.lib import stopping
 from personalq.serving.limits import Limits
 from personalq.serving.requests import BoundedRequests
 from personalq.serving.sockets import BoundedSockets
@@ -14,6 +18,8 @@ APPLICATION = "personalq.asgi:application"
 SOCKET_MESSAGE_BYTES = 64 * 1024
 # Open event sockets must not delay the stop.
 STOP_SECONDS = 3
+# uvicorn's own.
+STARTUP_FAILURE = 3
 
 
 def read_arguments() -> argparse.Namespace:
@@ -25,10 +31,18 @@ def read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+class Server(uvicorn.Server):
+    """Tells those who wait for long that the process is about to stop, so that they can still answer."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        stopping.begin()
+        super().handle_exit(sig, frame)
+
+
 def serve(application: str, *, host: str, port: int, limits: Limits) -> None:
     """Answer on one address until SIGTERM or SIGINT."""
     BoundedRequests.limits = BoundedSockets.limits = limits
-    uvicorn.run(
+    config = uvicorn.Config(
         application,
         host=host,
         port=port,
@@ -43,6 +57,12 @@ def serve(application: str, *, host: str, port: int, limits: Limits) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
+    config.load_app()
+    server = Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 def main() -> None:

@@ -56,6 +56,8 @@ def _sign_in(address: str, body: Any, **cells: Expected) -> Row:
     return Row(address=f"/api/v1{address}", cells=cells, rest=(405, 405, 405, 405), bodies={"POST": body})
 
 
+_SCHEDULE: Final = {"name": "new", "timing": "cron", "cron": "0 9 * * *", "agent": "{agent}", "prompt": "p"}
+
 API: Final[dict[str, Row]] = {
     "api-root": _api("", GET=SIGNED_IN),
     "api-schema": _api("/schema", GET=SIGNED_IN),
@@ -79,6 +81,10 @@ API: Final[dict[str, Row]] = {
     "api-task-release": _api("/tasks/{backlogged}/release", POST=OWN),
     "api-task-archive": _api("/tasks/{complete}/archive", POST=OWN),
     "api-task-restore": _api("/tasks/{archived}/restore", POST=OWN),
+    "api-task-next": _api("/tasks/next", POST=(401, 204, 200, 204)),
+    "api-task-progress": _api("/tasks/{in_hand}/progress", {"attempt": 1}, POST=OWN),
+    "api-task-complete": _api("/tasks/{in_hand}/complete", {"attempt": 1, "result": "r"}, POST=OWN),
+    "api-task-fail": _api("/tasks/{in_hand}/fail", {"attempt": 1, "reason": "r"}, POST=OWN),
     "api-bulk-actions": _api(
         "/bulk-actions", {"action": "cancel", "filter": {"status": ["ready"]}}, GET=SIGNED_IN, POST=BEGINS
     ),
@@ -104,8 +110,17 @@ API: Final[dict[str, Row]] = {
     "api-conversation": _api("/conversations/{conversation}", {"title": "t"}, GET=OWN, PATCH=OWN),
     "api-queues": _api("/queues", {"name": "new"}, GET=SIGNED_IN, POST=CREATES),
     "api-queue": _api("/queues/{queue}", {"concurrency_limit": 1}, GET=OWN, PATCH=OWN, DELETE=GONE),
+    "api-queue-info": _api("/queues/{queue}/info", GET=OWN),
     "api-queue-pause": _api("/queues/{queue}/pause", POST=OWN),
     "api-queue-resume": _api("/queues/{queue}/resume", POST=OWN),
+    "api-schedules": _api("/schedules", _SCHEDULE, GET=SIGNED_IN, POST=(401, 403, 201, 403)),
+    "api-schedule-preview": _api("/schedules/preview", {"timing": "cron", "cron": "0 9 * * *"}, POST=SIGNED_IN),
+    "api-schedule": _api("/schedules/{schedule}", {"order": 1}, GET=OWN, PATCH=OWN, DELETE=GONE),
+    "api-schedule-pause": _api("/schedules/{schedule}/pause", POST=OWN),
+    "api-schedule-resume": _api("/schedules/{schedule}/resume", POST=OWN),
+    "api-schedule-run": _api("/schedules/{schedule}/run", POST=(401, 403, 201, 201)),
+    "api-schedule-fires": _api("/schedules/{schedule}/fires", GET=OWN),
+    "api-schedule-events": _api("/schedules/{schedule}/events", GET=OWN),
     "api-credentials": _api(
         "/credentials",
         {"name": "new", "provider": "anthropic", "secret": "sk-0123456789abcdef"},
@@ -124,17 +139,56 @@ API: Final[dict[str, Row]] = {
         cells=dict.fromkeys(("GET", "OPTIONS"), NO_METHOD_OF_OWN) | {"POST": (401, 403, 409, 403)},
         rest=(401, 403, 405, 403),
     ),
+    "api-tokens": _api("/tokens", {"name": "new", "scopes": ["tasks:read"]}, GET=SIGNED_IN, POST=CREATES),
+    # Operators end everybody's, because a stolen one has to be ended by whoever notices.
+    "api-token": _api("/tokens/{token}", GET=OWN, DELETE=GONE),
     "api-model-prices": _api("/model-prices", GET=SIGNED_IN),
     "api-stop-switch": _api("/stop-switch", {"reason": "r"}, GET=SIGNED_IN, POST=OPERATORS, DELETE=OPERATORS),
+    "api-task-operator": _api(
+        "/task-operator", {"agent": "{operators_agent}"}, GET=OPERATORS, POST=OPERATORS, DELETE=OPERATORS
+    ),
+    "api-task-operator-lock": _api("/task-operator/lock", GET=OPERATORS, DELETE=OPERATORS),
     "api-readiness": _api("/readiness", GET=(401, 403, 403, 200)),
     "api-unknown": Row(address="/api/v1/nothing", cells={}, rest=NOTHING),
     "api-outside": Row(address="/api/v2", cells={}, rest=NOTHING),
+}
+
+# --- The paths of the older cursor-agents service: its names are looked up among one's own -----------------
+
+OWN_NAME: Final[Expected] = (401, 404, 200, 404)
+
+
+def _older(address: str, body: Any = None, **cells: Expected) -> Row:
+    bodies = {} if body is None else {"POST": body}
+    return Row(address=f"/cursor-agents{address}", cells=cells, rest=NO_METHOD, bodies=bodies)
+
+
+_OLDER_AGENT: Final = {"name": "new", "targetUrl": "https://target.example.org/run", "oneTime": True}
+_OLDER_PROMPT: Final = {"name": "new", "prompt": "p", "schedule": "0 9 * * *"}
+
+OLDER: Final[dict[str, Row]] = {
+    "cursor-agents-health": Row(
+        address="/cursor-agents/health", cells={"GET": (200, 200, 200, 200)}, rest=(405, 405, 405, 405)
+    ),
+    "cursor-agents-agents": _older("/agents", _OLDER_AGENT, GET=SIGNED_IN, POST=SIGNED_IN),
+    "cursor-agents-agent": _older("/agents/older", GET=OWN_NAME, DELETE=OWN_NAME),
+    "cursor-agents-queues": _older("/queues", GET=SIGNED_IN),
+    "cursor-agents-queue": _older("/queues/older-lane", GET=OWN_NAME, DELETE=OWN_NAME),
+    # The others have no runner that it could go to.
+    "cursor-agents-prompts": _older("/prompts/recurring", _OLDER_PROMPT, POST=(401, 409, 200, 409)),
+    "cursor-agents-prompt": _older("/prompts/older%20prompt", GET=OWN_NAME, DELETE=OWN_NAME),
+    "cursor-agents-task-operator": _older("/task-operator", {}, POST=OPERATORS, DELETE=OPERATORS),
+    "cursor-agents-lock": _older("/task-operator/lock", GET=OPERATORS, DELETE=OPERATORS),
+    "cursor-agents-callback": Row(address="/cursor-agents/task-operator/callback", cells={}, rest=NOTHING),
+    "cursor-agents-board": Row(address="/cursor-agents/admin/queues", cells={}, rest=NOTHING),
+    "cursor-agents-unknown": Row(address="/cursor-agents/nothing", cells={}, rest=NOTHING),
 }
 
 # --- The pages -----------------------------------------------------------------------------------------
 
 SHOWN: Final[Expected] = (LED, 200, 200, 200)
 SHOWN_OWN: Final[Expected] = (LED, 403, 200, 200)
+SHOWN_TO_OPERATORS: Final[Expected] = (LED, 403, 403, 200)
 DONE: Final[Expected] = (LED, 302, 302, 302)
 DONE_BY_OPERATORS: Final[Expected] = (LED, 403, 403, 302)
 DONE_OWN: Final[Expected] = (LED, 403, 302, 302)
@@ -154,12 +208,19 @@ _AGENT_FORM: Final = {
 _QUEUE_FORM: Final = {"name": "new", "concurrency_limit": "1", "rate_limit": "", "rate_period_seconds": "60"}
 _TASK_FORM: Final = {"prompt": "p", "title": "t", "order": "1", "queue": "{shared_queue}"}
 _BUDGET_FORM: Final = {"agent": "", "scope": "total", "token_limit": "5", "cost_limit": ""}
+_SCHEDULE_FORM: Final = {
+    "name": "new", "agent": "{agent}", "prompt": "p", "timing": "cron", "cron": "0 9 * * *", "zone": "UTC",
+    "overlap_policy": "skip", "catch_up_policy": "last", "catch_up_seconds": "60",
+}  # fmt: skip
+_OPERATOR_FORM: Final = {"agent": "{operators_agent}", "queue": "", "trusts_prompts": "on", "sure": "on"}
 _STOP_FORM: Final = {"reason": "r", "running": "stop"}
 
 PAGES: Final[dict[str, Row]] = {
     "healthz": _page("/healthz", GET=(200, 200, 200, 200)),
     # Nobody works here, which everybody may know.
     "readyz": _page("/readyz", GET=(503, 503, 503, 503)),
+    # It holds nothing secret.
+    "personalq-cli": _page("/cli/personalq-cli", GET=(200, 200, 200, 200)),
     "sign-in": Row(
         address="/sign-in",
         cells={
@@ -211,6 +272,13 @@ PAGES: Final[dict[str, Row]] = {
         "/credentials/{credential}/delete", {"sure": "yes"}, GET=(LED, 403, 200, 403), POST=DONE_OWNERS_ONLY
     ),
     "credential-test": _page("/credentials/{credential}/test", POST=DONE_OWNERS_ONLY),
+    "token-list": _page("/tokens", GET=SHOWN),
+    # The token is shown in the answer itself: nothing that is kept could be led to.
+    "token-new": _page(
+        "/tokens/new", {"name": "new", "expires_in_days": "90", "scopes": "tasks:read"}, GET=SHOWN, POST=SHOWN
+    ),
+    "token": _page("/tokens/{token}", GET=SHOWN_OWN),
+    "token-revoke": _page("/tokens/{token}/revoke", {"sure": "yes"}, GET=SHOWN_OWN, POST=DONE_OWN),
     "agent-test": _page("/agents/{idle_agent}/test", POST=DONE_OWN),
     "approval-list": _page("/approvals", GET=SHOWN),
     "approval-rows": _page("/approvals/rows", GET=SHOWN),
@@ -234,7 +302,21 @@ PAGES: Final[dict[str, Row]] = {
     "queue-delete": _page("/queues/{queue}/delete", {"sure": "yes"}, GET=SHOWN_OWN, POST=DONE_OWN),
     "queue-pause": _page("/queues/{queue}/pause", POST=DONE_OWN),
     "queue-resume": _page("/queues/{queue}/resume", POST=DONE_OWN),
+    "schedule-list": _page("/schedules", GET=SHOWN),
+    "schedule-rows": _page("/schedules/rows", GET=SHOWN),
+    "schedule-new": _page("/schedules/new", _SCHEDULE_FORM, GET=SHOWN, POST=(LED, 400, 302, 400)),
+    "schedule-preview": _page("/schedules/preview", _SCHEDULE_FORM, POST=SHOWN),
+    "schedule": _page("/schedules/{schedule}", GET=SHOWN_OWN),
+    "schedule-panel": _page("/schedules/{schedule}/panel", GET=SHOWN_OWN),
+    "schedule-edit": _page("/schedules/{schedule}/edit", _SCHEDULE_FORM, GET=SHOWN_OWN, POST=DONE_OWN),
+    "schedule-delete": _page("/schedules/{schedule}/delete", {"sure": "yes"}, GET=SHOWN_OWN, POST=DONE_OWN),
+    "schedule-run": _page("/schedules/{schedule}/run", POST=DONE_OWN),
+    "schedule-pause": _page("/schedules/{schedule}/pause", POST=DONE_OWN),
+    "schedule-resume": _page("/schedules/{schedule}/resume", POST=DONE_OWN),
     "stop-switch-on": _page("/stop-switch/on", _STOP_FORM, POST=DONE_BY_OPERATORS),
+    "task-operator": _page("/task-operator", _OPERATOR_FORM, GET=SHOWN_TO_OPERATORS, POST=DONE_BY_OPERATORS),
+    "task-operator-off": _page("/task-operator/off", POST=DONE_BY_OPERATORS),
+    "task-operator-clear": _page("/task-operator/clear", POST=DONE_BY_OPERATORS),
     "stop-switch-off": _page("/stop-switch/off", POST=DONE_BY_OPERATORS),
 }
 
@@ -286,11 +368,13 @@ ADMIN: Final[dict[str, Row]] = {
     **_model("auth/group", "{group_id}"),
     **_model("accounts/user", "{owner_id}"),
     **_model("accounts/tokenfamily", "{family_id}", add=403, change=403, delete=403),
+    **_model("accounts/personaltoken", "{token_id}", add=403, change=403, delete=403),
     **_model("accounts/credential", "{credential_id}", add=403, change=403),
     **_model("tasks/agent", "{agent_id}", delete=403),
     **_model("tasks/approval", "{approval_id}", add=403, change=403, delete=403),
     **_model("tasks/attemptspending", "{attempt_spending_id}", add=403, change=403, delete=403),
     **_model("tasks/budget", "{budget_id}"),
+    **_model("tasks/olderagent", "{older_agent_id}", add=403, change=403, delete=403),
     **_model("tasks/modelprice", "{price_id}"),
     **_model("tasks/spending", "{spending_id}", add=403, change=403, delete=403),
     **_model("tasks/artifact", "{artifact_id}", add=403, change=403, delete=403),
@@ -299,6 +383,8 @@ ADMIN: Final[dict[str, Row]] = {
     **_model("tasks/runnertarget", "{target_id}", add=403, change=403, delete=403),
     **_model("tasks/bulkaction", "{bulk_action_id}", add=403, change=403, delete=403),
     **_model("tasks/queue", "{queue_id}", delete=403),
+    **_model("tasks/schedule", "{schedule_id}", add=403, delete=403),
+    **_model("tasks/schedulefire", "{fire_id}", add=403, change=403, delete=403),
     **_model("tasks/task", "{task_id}", add=403, delete=403),
     **_model("tasks/userlimits", "{limits_id}"),
     **_model("tasks/systemsetting", "note", add=403, change=403, delete=403),
@@ -306,7 +392,7 @@ ADMIN: Final[dict[str, Row]] = {
     **_model("tasks/taskevent", "{event_id}", add=403, change=403, delete=403),
 }
 
-MATRIX: Final[dict[str, Row]] = {**API, **PAGES, **DOORS, **ADMIN}
+MATRIX: Final[dict[str, Row]] = {**API, **OLDER, **PAGES, **DOORS, **ADMIN}
 
 # --- Sockets: what each actor's first messages are answered with, on the only socket route ---------------------
 

@@ -8,13 +8,15 @@ import pytest
 from django.core.cache import cache
 from django.db import connection, transaction
 
-from tests.access.matrix import ADMIN, ALL_METHODS, API, LED, MATRIX, Row
+from tests.access.matrix import ADMIN, ALL_METHODS, API, LED, MATRIX, OLDER, Row
 from tests.access.routes import Route, all_routes
 from tests.access.world import ACTORS, CANARY, World
 
 WATCHED_TABLES = (
-    "users", "token_families", "agents", "queues", "tasks", "task_events", "user_limits", "system_settings",
-    "bulk_actions", "credentials", "artifacts", "approvals", "budgets", "spending", "conversations",
+    "users", "token_families", "access_tokens", "agents", "queues", "tasks", "task_events", "user_limits",
+    "system_settings", "bulk_actions", "credentials", "artifacts", "approvals", "budgets", "spending", "conversations",
+    "older_agents",
+    "schedules", "schedule_fires",
 )  # fmt: skip
 METHOD_REFUSED = 405
 CHANGES_NOTHING = {LED, 400, 401, 403, 404, 405, 409}
@@ -36,10 +38,11 @@ def test_every_route_has_a_row_and_every_row_a_route() -> None:
 
 
 def test_every_method_of_every_api_route_is_named_in_its_row() -> None:
-    routes = {route.name: route.methods for route in all_routes() if route.name in API}
+    rows = {**API, **OLDER}
+    routes = {route.name: route.methods for route in all_routes() if route.name in rows}
     named = {
         name: {method for method, cell in row.cells.items() if method != "OPTIONS" and METHOD_REFUSED not in cell}
-        for name, row in API.items()
+        for name, row in rows.items()
     }
     assert routes == named
 
@@ -69,7 +72,7 @@ def ask(world: World, row: Row, method: str, actor: str) -> int | str:
 
 
 def request(world: World, row: Row, method: str, actor: str) -> Any:
-    is_api = row.address.startswith("/api")
+    is_api = row.address.startswith(("/api", "/cursor-agents"))
     client, headers = world.client_of(actor, with_token=is_api)
     body = world.fill(row.bodies.get(method, {}))
     address = world.fill(row.address)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import Credential, User
-from tasks import artifacts, bulk, conversations, heartbeats, lifecycle, targets
+from tasks import artifacts, bulk, conversations, heartbeats, lifecycle, older_tools, outside_work, schedules, targets
 from tasks.allowance import Wanted
 from tasks.criteria import TaskCriteria
 from tasks.models import (
@@ -20,7 +20,9 @@ from tasks.models import (
     BulkAction,
     ExpectedReport,
     ModelPrice,
+    OlderAgent,
     Queue,
+    ScheduleFire,
     SystemSetting,
     Task,
     UserLimits,
@@ -36,6 +38,7 @@ from tests.makers import (
     make_queue,
     make_running,
     make_task,
+    make_token,
     make_user,
 )
 
@@ -63,10 +66,15 @@ class World:
         users = {"stranger": make_user("bob"), "owner": make_user("alice"), "operator": make_operator("olga")}
         agent = make_agent(users["owner"], name="scribe")
         idle = make_agent(users["owner"], name="idle", description=CANARY)
+        make_agent(users["operator"], name="doer")
+        make_agent(users["operator"], name="task-operator")
         queue, tasks = make_queue(users["owner"], name=CANARY), _tasks_of(agent)
         credential = make_credential(users["owner"], provider="command", name=CANARY)
         world = cls(users, agent, idle, queue, tasks, _bulk_action_of(users["owner"]), credential)
         _make_spending(agent)
+        _make_schedule(agent)
+        make_token(users["owner"], name=CANARY)
+        _make_older(users["owner"])
         Group.objects.create(name="group")
         ModelPrice.objects.create(provider="openai", model="of-the-matrix", input_price=1, output_price=1)
         UserLimits.objects.create(user=users["owner"], running_limit=5)
@@ -100,6 +108,8 @@ class World:
         return {
             "agent": self.agent.uuid,
             "idle_agent": self.idle_agent.uuid,
+            "older_agent_id": OlderAgent.objects.values_list("pk", flat=True)[0],
+            "operators_agent": self.users["operator"].agents.values_list("uuid", flat=True)[0],
             "shared_queue": Queue.objects.shared_default().uuid,
             "queue": self.queue.uuid,
             **{word: task.uuid for word, task in self.tasks.items()},
@@ -114,8 +124,11 @@ class World:
             "credential": self.credential.uuid,
             "artifact": self.tasks["complete"].artifacts.values_list("uuid", flat=True)[0],
             "credential_id": self.credential.pk,
+            "token": owner.personal_tokens.values_list("uuid", flat=True)[0],
+            "token_id": owner.personal_tokens.values_list("pk", flat=True)[0],
             **_ids_of_waiting(owner),
             **_ids_of_spending(owner),
+            **_ids_of_schedule(owner),
             "artifact_id": self.tasks["complete"].artifacts.values_list("pk", flat=True)[0],
             "conversation_id": owner.conversations.values_list("pk", flat=True)[0],
             "report_id": ExpectedReport.objects.values_list("pk", flat=True)[0],
@@ -145,6 +158,19 @@ def _ids_of_spending(owner: User) -> dict[str, Any]:
     }
 
 
+def _ids_of_schedule(owner: User) -> dict[str, Any]:
+    schedule = owner.schedules.get(name=CANARY)
+    return {"schedule": schedule.uuid, "schedule_id": schedule.pk, "fire_id": schedule.fires.get().pk}
+
+
+def _make_schedule(agent: Agent) -> None:
+    """A schedule, and a time at which it brought in no task."""
+    schedule = schedules.create(
+        actor=agent.owner, name=CANARY, timing="cron", cron="0 9 * * *", agent=agent, prompt=CANARY, title=CANARY
+    )
+    ScheduleFire.objects.create(schedule=schedule, due_at=timezone.now(), outcome="failed", code=CANARY)
+
+
 def _make_spending(agent: Agent) -> None:
     """A conversation, something that waits for approval, a budget and what was spent of it."""
     make_task(agent, CANARY, title=CANARY, conversation=conversations.begin(agent=agent, title=CANARY))
@@ -166,14 +192,30 @@ def _tasks_of(agent: Agent) -> dict[str, Task]:
     artifacts.keep(claim=first, file=ArtifactFile(name=CANARY, content=CANARY.encode()))
     complete = lifecycle.complete(claim=first, result="done")
     _, second = make_running(agent)
+    hands = make_agent(owner, kind="external", name="hands")
+    make_task(hands, CANARY)
+    in_hand = outside_work.take_next(actor=owner, worker=CANARY)
+    assert in_hand is not None
+    make_task(hands, CANARY)
     archived = lifecycle.archive(actor=owner, task=lifecycle.complete(claim=second, result="done"))
     return {
+        "in_hand": in_hand,
         "complete": complete,
         "archived": archived,
         "cancelled": lifecycle.cancel(actor=owner, task=make_task(agent, title=CANARY)),
         "backlogged": make_task(agent, title=CANARY, is_backlogged=True),
         "ready": make_task(agent, CANARY, title=CANARY),
     }
+
+
+def _make_older(owner: User) -> None:
+    """What the older tools have made: an agent, a prompt for the coding runner, and a queue that nothing uses."""
+    make_agent(owner, name="cursor-runner")
+    make_queue(owner, name="older-lane")
+    schedule = "0 0 1 1 *"
+    address = f"https://{CANARY}.example.org/run"
+    older_tools.create_agent(actor=owner, wanted={"name": "older", "targetUrl": address, "schedule": schedule})
+    older_tools.create_prompt(actor=owner, wanted={"name": "older prompt", "prompt": CANARY, "schedule": schedule})
 
 
 def _bulk_action_of(owner: User) -> BulkAction:
