@@ -1,7 +1,7 @@
 """The API about itself: its root, its OpenAPI document and the page made from that."""
 
 import functools
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import (
@@ -21,6 +21,7 @@ from rest_framework.reverse import reverse
 from personalq.api_docs import described
 from personalq.lib.queries import StrictQuery
 from personalq.lib.rate_limits import RateLimitedView
+from personalq.lib.view_scopes import ANY
 
 _ROUTES: Final = {
     "me": "api-me",
@@ -28,6 +29,7 @@ _ROUTES: Final = {
     "agents": "api-agents",
     "queues": "api-queues",
     "credentials": "api-credentials",
+    "tokens": "api-tokens",
     "model_prices": "api-model-prices",
     "approvals": "api-approvals",
     "budgets": "api-budgets",
@@ -49,6 +51,7 @@ def openapi_document() -> dict[str, Any]:
 
 
 class _AboutView(RateLimitedView):
+    scope: ClassVar[str] = ANY
     permission_classes = (IsAuthenticated,)
     http_method_names = ("get", "head")
     rate_limits = {"GET": ("read", "PERSONALQ_RATE_READ"), "HEAD": ("read", "PERSONALQ_RATE_READ")}

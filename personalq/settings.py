@@ -171,6 +171,12 @@ CELERY_BEAT_SCHEDULE = {
         # A tick that nobody took is worthless once the next one is there.
         "options": {"expires": 5},
     },
+    "fire-schedules": {
+        "task": "tasks.jobs.fire_schedules",
+        "schedule": timedelta(seconds=1),
+        # The clocks of two machines may differ by a second or two.
+        "options": {"expires": 5},
+    },
     "prune": {"task": "accounts.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
 }
 
@@ -188,11 +194,15 @@ PERSONALQ_MODEL_BASE_URLS = env.base_urls(
     ("https://api.anthropic.com", "https://api.openai.com/v1"),
     internal=PERSONALQ_INTERNAL_HOSTS,
 )
+# Where the prompts of the older tools go; empty: every user names their own coding runner.
+PERSONALQ_CURSOR_RUNNER_URL = env.optional_base_url("PERSONALQ_CURSOR_RUNNER_URL", internal=PERSONALQ_INTERNAL_HOSTS)
 PERSONALQ_SCRATCH_DIR = env.text("PERSONALQ_SCRATCH_DIR", "")
 PERSONALQ_WORKER_SLOTS = env.positive_int("PERSONALQ_WORKER_SLOTS", 100, 10_000)
 PERSONALQ_AGENTS_PER_USER = env.positive_int("PERSONALQ_AGENTS_PER_USER", 200, 10_000)
 PERSONALQ_QUEUES_PER_USER = env.positive_int("PERSONALQ_QUEUES_PER_USER", 100, 10_000)
+PERSONALQ_SCHEDULES_PER_USER = env.positive_int("PERSONALQ_SCHEDULES_PER_USER", 200, 10_000)
 PERSONALQ_CREDENTIALS_PER_USER = env.positive_int("PERSONALQ_CREDENTIALS_PER_USER", 100, 10_000)
+PERSONALQ_TOKENS_PER_USER = env.positive_int("PERSONALQ_TOKENS_PER_USER", 50, 10_000)
 PERSONALQ_USER_RUNNING_LIMIT = env.positive_int("PERSONALQ_USER_RUNNING_LIMIT", 50, 10_000)
 PERSONALQ_APPROVAL_SECONDS = env.positive_int("PERSONALQ_APPROVAL_SECONDS", 604_800, 31_536_000, minimum=60)
 PERSONALQ_LEASE_SECONDS = env.positive_int("PERSONALQ_LEASE_SECONDS", 30, 3600)
@@ -210,6 +220,9 @@ PERSONALQ_SOCKET_MESSAGE_BURST = env.positive_int("PERSONALQ_SOCKET_MESSAGE_BURS
 PERSONALQ_SOCKET_BUFFER_BYTES = env.positive_int(
     "PERSONALQ_SOCKET_BUFFER_BYTES", 1_048_576, 1_073_741_824, minimum=65_536
 )
+
+# --- MCP, per process (docs/mcp.md) ----------------------------------------------------------------
+PERSONALQ_MCP_WAITS_PER_USER = env.positive_int("PERSONALQ_MCP_WAITS_PER_USER", 100, 10_000)
 
 # --- Sign-in and sessions ---------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -270,6 +283,7 @@ PERSONALQ_BODY_LIMIT_DEFAULT = 256 * 1024
 PERSONALQ_BODY_LIMITS = {
     "/api/v1/tasks": 3 * 1024 * 1024,
     "/tasks": 3 * 1024 * 1024,
+    "/mcp": 3 * 1024 * 1024,
     # Runners send up to 10 MiB of output, which escapes make longer.
     "/webhooks/runner": 16 * 1024 * 1024,
 }
@@ -307,8 +321,13 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    # Other things have a status, too.
-    "ENUM_NAME_OVERRIDES": {"TaskStatusEnum": "tasks.states.WORDS"},
+    # Other things have a status or a state, too.
+    "ENUM_NAME_OVERRIDES": {
+        "TaskStatusEnum": "tasks.states.WORDS",
+        "TokenStateEnum": "accounts.models.personal_token.STATES",
+        "ScheduleStateEnum": "tasks.schedule_states.STATES",
+        "ApprovalStateEnum": "tasks.models.ApprovalState",
+    },
     "SORT_OPERATIONS": False,
 }
 

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from accounts import tokens
-from accounts.tokens import Identity
+from accounts import scopes, tokens
+from accounts.identity import Identity
 from personalq.lib.errors import InvalidToken
 from realtime import frames, messages
 from realtime.answers import Answers
@@ -25,6 +25,7 @@ from realtime.refusals import (
     MALFORMED,
     NOT_AUTHENTICATED,
     OTHER_USER,
+    SCOPE_MISSING,
     TOO_FAST,
     UNAVAILABLE,
     Refused,
@@ -32,6 +33,9 @@ from realtime.refusals import (
 from realtime.session import Session
 
 logger = logging.getLogger(__name__)
+
+SCOPE: Final = "tasks:read"
+"""What a personal token needs to listen."""
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -149,6 +153,10 @@ class Conversation:
 
 async def _identify(action: Authenticate) -> Identity:
     try:
-        return await threads.run(tokens.identity_of, access_token=action.token)
+        identity = await threads.run(tokens.identity_of, access_token=action.token)
+        scopes.require(identity, SCOPE)
     except InvalidToken:
         raise Refused(INVALID_TOKEN) from None
+    except scopes.ScopeMissing:
+        raise Refused(SCOPE_MISSING) from None
+    return identity

@@ -54,7 +54,8 @@ def _encode(members: Mapping[str, Any]) -> str:
 
 
 def _cut(members: dict[str, Any]) -> Frame:
-    link = f"/api/v1/tasks/{members['task']}/events?after={members['id'] - 1}"
+    whose = f"schedules/{members['schedule']}" if members["task"] is None else f"tasks/{members['task']}"
+    link = f"/api/v1/{whose}/events?after={members['id'] - 1}"
     shell = {**members, "data": {}, "truncated": True, "link": link}
     data = dict(members["data"])
     frame = _frame({**shell, "data": data})

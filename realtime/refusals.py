@@ -54,10 +54,17 @@ TOKEN_EXPIRED = Refusal(
     4401,
 )
 SIGNED_OUT = Refusal(
-    "signed_out", "The sign-in that this socket belongs to has ended. Sign in and connect again.", 4401
+    "signed_out",
+    "The sign-in or personal token of this socket has ended. Sign in, or use another token, and connect again.",
+    4401,
 )
 OTHER_USER = Refusal(
     "other_user", "The fresh token belongs to another user. Open a socket of its own for that user.", 4401
+)
+SCOPE_MISSING = Refusal(
+    "scope_missing",
+    "The personal token lacks the scope tasks:read. Make one that has it, and connect again with that one.",
+    4403,
 )
 FORBIDDEN_ORIGIN = Refusal(
     "forbidden_origin",

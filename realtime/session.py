@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 
-from accounts.tokens import Identity, Standing
+from accounts.identity import Identity, Standing
 from realtime import frames
 from realtime.outbox import Outbox
 from realtime.refusals import TOKEN_EXPIRED, Refused
@@ -11,7 +11,7 @@ from realtime.subscriptions import Subscriptions
 
 
 class Session:
-    """One signed-in socket. It closes by itself when its token expires."""
+    """One signed-in socket. It closes by itself when its token expires, be it that of a sign-in or a personal one."""
 
     def __init__(self, *, identity: Identity, outbox: Outbox) -> None:
         self.user_id: int = identity.user.pk

@@ -62,7 +62,7 @@ class Subscriptions:
         return [
             one
             for one in self
-            if (one.task_id is None and is_own) or (one.task_id == event.task_id and (is_own or one.is_foreign))
+            if (is_own if one.task_id is None else one.task_id == event.task_id and (is_own or one.is_foreign))
         ]
 
 

@@ -1,4 +1,4 @@
-"""Amounts as people read them."""
+"""Amounts and durations as people read them."""
 
 from decimal import Decimal
 
@@ -20,3 +20,14 @@ def money_in_words(amount: Decimal) -> str:
     """US dollars: whole cents, and of sums below a dollar whatever digits they have beyond."""
     cents = amount.quantize(_CENTS)
     return f"${cents:,f}" if amount >= 1 or cents == amount else f"${amount.normalize():f}"
+
+
+def duration_in_words(seconds: float) -> str:
+    """How long something took; the same words as static/js/lib/times.js uses."""
+    if seconds < 10:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -14,7 +14,20 @@ from django.db.models import Model, Q, QuerySet
 from accounts.models import User
 from personalq.lib.errors import NotFound, NotYours, PermissionDenied
 from personalq.lib.identifiers import as_uuid
-from tasks.models import Agent, Approval, Artifact, Budget, BulkAction, Conversation, Queue, Spending, Task
+from tasks.models import (
+    Agent,
+    Approval,
+    Artifact,
+    Budget,
+    BulkAction,
+    Conversation,
+    Queue,
+    Schedule,
+    Spending,
+    SystemSetting,
+    Task,
+)
+from tasks.models.schedule import ScheduleQuerySet
 
 Deed = Literal["view", "change"]
 M = TypeVar("M", bound=Model)
@@ -70,6 +83,16 @@ def conversations_of(user: User) -> QuerySet[Conversation]:
     return Conversation.objects.filter(owner=user)
 
 
+def require_task_operator(user: User) -> None:
+    """For operators who may turn switches; raises PermissionDenied."""
+    if not is_operator_for(user, SystemSetting, "change"):
+        raise PermissionDenied("Only operators may see and turn the task operator. Queue tasks for your own agents.")
+
+
+def schedules_of(user: User) -> ScheduleQuerySet:
+    return Schedule.objects.existing().filter(owner=user)
+
+
 def everybodys_tasks(user: User, deed: Deed = "view") -> QuerySet[Task]:
     """For operators only; raises PermissionDenied."""
     _require_operator(user, Task, deed)
@@ -116,6 +139,12 @@ def everybodys_conversations(user: User) -> QuerySet[Conversation]:
     """For operators only; raises PermissionDenied."""
     _require_operator(user, Conversation)
     return Conversation.objects.all()
+
+
+def everybodys_schedules(user: User) -> ScheduleQuerySet:
+    """For operators only; raises PermissionDenied."""
+    _require_operator(user, Schedule)
+    return Schedule.objects.existing()
 
 
 def task_for(user: User, uuid: UUID, deed: Deed = "view") -> Task:
@@ -166,6 +195,22 @@ def budget_for(user: User, uuid: UUID, deed: Deed = "view") -> Budget:
 def conversation_for(user: User, uuid: UUID, deed: Deed = "view") -> Conversation:
     """The conversation of this id. Raises NotFound, or NotYours when it belongs to somebody else."""
     return _one(user, Conversation.objects.select_related("agent", "owner"), uuid, deed)
+
+
+def schedule_for(user: User, uuid: UUID, deed: Deed = "view") -> Schedule:
+    """The schedule of this id. Raises NotFound, or NotYours when it belongs to somebody else."""
+    return _one(user, Schedule.objects.existing().select_related("agent", "queue", "owner"), uuid, deed)
+
+
+def schedule_named(user: User, name: str) -> Schedule:
+    """One of the user's own schedules by uuid or name. Raises NotFound or, for a foreign uuid, NotYours."""
+    uuid = as_uuid(name)
+    if uuid is None:
+        return _named(schedules_of(user).select_related("agent", "queue", "owner"), name, "schedule")
+    schedule = schedule_for(user, uuid)
+    if schedule.owner_id != user.pk:
+        raise NotYours
+    return schedule
 
 
 def agent_named(user: User, name: str) -> Agent:

@@ -4,7 +4,7 @@ Callers find the objects through `tasks.access` first; the rules about values ho
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict, Unpack
 
 from django.db import transaction
@@ -19,6 +19,7 @@ from tasks.runners import KINDS, RUNNERS
 from tasks.states import UNFINISHED, Status
 
 _logger = logging.getLogger(__name__)
+_MOST_NAMED: Final = 5
 _QUEUE_GONE: Final = "The queue was deleted at this moment. Choose another queue."
 
 
@@ -121,13 +122,14 @@ def end_hold(*, actor: User, agent: Agent) -> Agent:
 def delete(*, actor: User, agent: Agent) -> None:
     """Delete an agent; it stays behind the history of its tasks, and its name becomes free.
 
-    Raises Conflict `agent_in_use` while it has unfinished tasks, and NotFound when it is deleted already.
+    Raises Conflict `agent_in_use` while it has unfinished tasks or schedules, and NotFound when it is deleted already.
     """
     # The full row lock waits for tasks that are being submitted, and makes later ones wait for this decision.
     current = _lock(agent, no_key=False)
     unfinished = current.tasks.filter(status__in=UNFINISHED).count()
     if unfinished:
         raise AgentInUse(f"{_count(unfinished)} not finished. {AgentInUse.advice}")
+    _refuse_if_scheduled(current)
     current.deleted_at = timezone.now()
     # So that the credential can be deleted, too.
     current.credential = None
@@ -204,6 +206,16 @@ def _save(agent: Agent) -> None:
 
 def _name_taken() -> NameTaken:
     return NameTaken("You already have an agent of this name.")
+
+
+def _refuse_if_scheduled(agent: Agent) -> None:
+    names = list(agent.schedules.existing().order_by("id").values_list("name", flat=True)[: _MOST_NAMED + 1])
+    if names:
+        raise AgentInUse(f"Schedules use it: {_listed(names)}. Give them another agent or delete them first.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + (" and more" if len(names) > _MOST_NAMED else "")
 
 
 def _count(tasks: int) -> str:

@@ -34,6 +34,15 @@ def nudge_bulk_after_commit(bulk_id: int) -> None:
     transaction.on_commit(partial(nudge_bulk, bulk_id), robust=True)
 
 
+def hand_out() -> None:
+    """Ask a worker process to let the task operator hand out its next task."""
+    messenger.post(Hint(1, _send_hand_out, ()))
+
+
+def hand_out_after_commit() -> None:
+    transaction.on_commit(hand_out, robust=True)
+
+
 def stop(*, task_id: int, attempt: int) -> None:
     """Ask whichever worker carries this attempt out to stop it."""
     messenger.post(Hint(0, _send_stop, (task_id, attempt)))
@@ -49,6 +58,10 @@ def _send_nudge(queue_id: int) -> None:
 
 def _send_bulk_nudge(bulk_id: int) -> None:
     current_app.send_task("tasks.jobs.advance_bulk_action", args=[bulk_id], expires=NUDGE_LIFETIME_SECONDS, retry=False)
+
+
+def _send_hand_out() -> None:
+    current_app.send_task("tasks.jobs.hand_out", expires=NUDGE_LIFETIME_SECONDS, retry=False)
 
 
 def _send_stop(task_id: int, attempt: int) -> None:

@@ -134,6 +134,15 @@ _ALL: Final = (
         "The worker that carried the task out stopped answering. If the task has failed, retry it.",
         FailureClass.LOST,
     ),
+    Failure(
+        "worker_failed",
+        "The outside worker could not do it this time. If the task has failed, retry it.",
+        FailureClass.TRANSIENT,
+    ),
+    Failure(
+        "untrusted_text_refused",
+        "The agent's policy lets no text in that looks like an attempt to take it over. Change the text, then retry.",
+    ),
     Failure("reported_failed", "The task was marked as failed from outside. Retry it when the cause is mended."),
     Failure("internal_error", "Something unexpected went wrong here. The operator can see the details; retry later."),
 )

@@ -36,6 +36,8 @@ class Candidate:
     agent_id: int
     order: int
     concurrency_key: str
+    is_handed_out: bool = False
+    """Whether the task operator has handed it out, which lets one task run at a time, whoever owns it."""
 
 
 class _Rooms:
@@ -45,6 +47,7 @@ class _Rooms:
         self._of_owner: dict[int, int] = {}
         self._of_agent: dict[int, int] = {}
         self._keys: set[tuple[int, str]] = set()
+        self._has_handed_out = False
         for lane in lanes:
             self._of_owner[lane.owner_id] = lane.owner_room
             self._of_agent[lane.agent_id] = lane.agent_room
@@ -54,6 +57,9 @@ class _Rooms:
         key = (one.owner_id, one.concurrency_key)
         if min(self._of_owner[one.owner_id], self._of_agent[one.agent_id]) <= 0 or key in self._keys:
             return False
+        if one.is_handed_out and self._has_handed_out:
+            return False
+        self._has_handed_out |= one.is_handed_out
         self._of_owner[one.owner_id] -= 1
         self._of_agent[one.agent_id] -= 1
         if one.concurrency_key:

@@ -7,7 +7,7 @@ from celery.signals import worker_ready, worker_shutdown
 from celery.worker.control import control_command
 from django.conf import settings
 
-from tasks import bulk, engine
+from tasks import bulk, engine, firing, task_operator
 from tasks.claims import Claim
 from tasks.runners.command import sweep_scratch, tell_what_is_missing
 from tasks.sweep import sweep as heal
@@ -22,6 +22,18 @@ def work_queue(queue_id: int) -> None:
 @shared_task(name="tasks.jobs.sweep")
 def sweep() -> None:
     heal()
+
+
+@shared_task(name="tasks.jobs.hand_out")
+def hand_out() -> None:
+    """Let the task operator hand out its next task."""
+    task_operator.hand_out()
+
+
+@shared_task(name="tasks.jobs.fire_schedules")
+def fire_schedules() -> None:
+    """Bring in the tasks of schedules that are due."""
+    firing.fire_due()
 
 
 @shared_task(name="tasks.jobs.advance_bulk_action")

@@ -65,12 +65,44 @@ LEFT JOIN user_limits ON user_limits.user_id = lanes.owner_id
 LEFT JOIN queue_turns ON queue_turns.queue_id = %(queue)s AND queue_turns.owner_id = lanes.owner_id
 """
 
+# Whose lanes a claim may look at: our own workers' those of agents that run here, an outside worker's its owner's.
+OF_OWN_WORKERS: Final = "WHERE agents.kind <> 'external'"
+OF_OUTSIDE_WORKER: Final = """
+WHERE agents.kind = 'external' AND lanes.owner_id = %(taker)s
+    AND (%(agent)s::bigint IS NULL OR lanes.agent_id = %(agent)s)
+"""
+
+# The queues in which tasks wait for an outside worker of one owner, that with the next task first.
+OUTSIDE_QUEUES: Final = f"""
+SELECT queues.id FROM unnest(%(queues)s::bigint[]) AS queues (id)
+CROSS JOIN unnest(%(agents)s::bigint[]) AS agents (id)
+CROSS JOIN LATERAL (
+    (
+        SELECT "order", id FROM tasks
+        WHERE {_UNTIMED} AND queue_id = queues.id AND owner_id = %(owner)s AND agent_id = agents.id
+        ORDER BY "order", id LIMIT 1
+    )
+    UNION ALL
+    (
+        SELECT "order", id FROM tasks
+        WHERE {_TIMED} AND not_before_at <= now()
+            AND queue_id = queues.id AND owner_id = %(owner)s AND agent_id = agents.id
+        ORDER BY not_before_at, id LIMIT 1
+    )
+) AS head
+GROUP BY queues.id ORDER BY min(head."order"), min(head.id)
+"""
+
+RUNNING: Final = """
+SELECT queue_id, owner_id, agent_id, count(*), count(handed_out_at) FROM tasks WHERE status = 4 GROUP BY 1, 2, 3
+"""
+
 # Of those with a time the ones that were due first are looked at: among them `order` ranks as far as a claim looks.
 # A row that SQL made ready (recorded_status differs) waits for the sweep, which writes its missing event first.
 _FRONT: Final = """
     (
-        SELECT id, "order", concurrency_key FROM (
-            SELECT id, "order", concurrency_key, owner_id, recorded_status FROM tasks
+        SELECT id, "order", concurrency_key, handed_out_at FROM (
+            SELECT id, "order", concurrency_key, owner_id, recorded_status, handed_out_at FROM tasks
             WHERE {rows} AND queue_id = %(queue)s AND owner_id = lane.owner_id AND agent_id = lane.agent_id
             ORDER BY {order} LIMIT %(looked_at)s
         ) AS front
@@ -78,12 +110,12 @@ _FRONT: Final = """
             SELECT FROM tasks AS other
             WHERE other.status = 4 AND other.owner_id = front.owner_id AND other.concurrency_key <> ''
                 AND other.concurrency_key = front.concurrency_key
-        ))
+        )) AND (handed_out_at IS NULL OR %(hands_out)s)
         ORDER BY "order", id LIMIT %(limit)s
     )"""
 
 HEADS: Final = f"""
-SELECT head.id, lane.owner_id, lane.agent_id, head."order", head.concurrency_key
+SELECT head.id, lane.owner_id, lane.agent_id, head."order", head.concurrency_key, head.handed_out_at IS NOT NULL
 FROM unnest(%(owners)s::bigint[], %(agents)s::bigint[]) AS lane (owner_id, agent_id)
 CROSS JOIN LATERAL (
     {_FRONT.format(rows=_UNTIMED, order='"order", id')}

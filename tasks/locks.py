@@ -1,6 +1,7 @@
 """The advisory locks of this app, each held until the transaction ends."""
 
 import hashlib
+from collections.abc import Collection
 from typing import Final
 
 from django.db import OperationalError, connection
@@ -10,6 +11,8 @@ from personalq.lib.errors import Conflict
 
 _CLAIMS: Final = 7_041_776_201
 _SWEEP: Final = 7_041_776_203
+_HAND_OUT: Final = 7_041_776_205
+_IMPORT: Final = 7_041_776_207
 _KEY_WAIT: Final = "2s"
 
 
@@ -22,9 +25,40 @@ def hold_claims() -> None:
     _execute("SELECT pg_advisory_xact_lock(%s)", _CLAIMS)
 
 
+def hold_hand_out() -> None:
+    """Let nobody else hand tasks out, or turn the task operator on or off. Taken before every other lock."""
+    _execute("SELECT pg_advisory_xact_lock(%s)", _HAND_OUT)
+
+
+def keep_agents(agent_ids: Collection[int]) -> bool:
+    """Let nobody delete these agents until the transaction ends; False when one of them is deleted already.
+
+    Shared with others that do the same; only deleting takes the lock that conflicts with it. A foreign key alone would
+    ask for it at the commit, too late for deleting to see what refers to the agent.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT FROM agents WHERE id = ANY(%s) AND deleted_at IS NULL ORDER BY id FOR KEY SHARE",
+            [sorted(agent_ids)],
+        )
+        return bool(cursor.rowcount == len(agent_ids))
+
+
+def keep_queue(queue_id: int) -> bool:
+    """The same for a queue."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM queues WHERE id = %s FOR KEY SHARE", [queue_id])
+        return bool(cursor.rowcount == 1)
+
+
 def try_sweep() -> bool:
     """Whether this is the only sweep at work."""
     return bool(_execute("SELECT pg_try_advisory_xact_lock(%s)", _SWEEP))
+
+
+def try_import() -> bool:
+    """Whether this is the only import under way."""
+    return bool(_execute("SELECT pg_try_advisory_xact_lock(%s)", _IMPORT))
 
 
 class KeyBusy(Conflict):

@@ -58,7 +58,8 @@ def prepare(task: Task, desk: Desk) -> Prepared:
     agent = task.agent
     if agent is None or agent.deleted_at is not None:
         raise RunFailed("agent_deleted")
-    if not lifecycle.may_run(task) and lifecycle.hold_back(claim=Claim.of(task)):
+    task.suspicion = lifecycle.assess_again(task)
+    if not lifecycle.may_run(task) and lifecycle.hold_back(claim=Claim.of(task), suspicion=task.suspicion):
         raise ClaimLost("somebody has to approve it first")
     runner = runner_for(agent.kind)
     config = checked_config(runner, agent.config)

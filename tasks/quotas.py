@@ -5,7 +5,7 @@ from django.conf import settings
 from accounts.models import User
 from accounts.quotas import QuotaReached, take_place
 
-__all__ = ["QuotaReached", "take_place", "take_place_for_agent", "take_place_for_queue"]
+__all__ = ["QuotaReached", "take_place", "take_place_for_agent", "take_place_for_queue", "take_place_for_schedule"]
 
 
 def take_place_for_agent(actor: User) -> None:
@@ -18,3 +18,9 @@ def take_place_for_queue(actor: User) -> None:
     """Raises QuotaReached."""
     limit = settings.PERSONALQ_QUEUES_PER_USER
     take_place(actor, actor.queues.all(), limit, QuotaReached.of(limit, "queues"))
+
+
+def take_place_for_schedule(actor: User) -> None:
+    """Raises QuotaReached."""
+    limit = settings.PERSONALQ_SCHEDULES_PER_USER
+    take_place(actor, actor.schedules.filter(deleted_at__isnull=True), limit, QuotaReached.of(limit, "schedules"))

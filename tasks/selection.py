@@ -5,7 +5,7 @@ time before which they must not run apart from the others, and only the head of 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -16,7 +16,7 @@ from django.db import connection
 from tasks import lane_queries
 from tasks.fair_share import Candidate, Lane, choose
 from tasks.models import Queue, SystemSetting, Task
-from tasks.models.system_setting import STOP_SWITCH
+from tasks.models.system_setting import STOP_SWITCH, TASK_OPERATOR, means_on
 
 LOOKED_AT: Final = 1_000
 """How far into a lane a claim looks for a task whose concurrency key is free."""
@@ -29,6 +29,14 @@ def rooms_of(task: Task) -> list[Room]:
     """The limits under which a task runs, apart from its queue's."""
     ids: dict[Literal["owner", "agent"], int | None] = {"owner": task.owner_id, "agent": task.agent_id}
     return [(kind, pk) for kind, pk in ids.items() if pk is not None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutsideWorker:
+    """Somebody outside who carries out tasks of their own agents of the kind `external`, or of one of these."""
+
+    owner_id: int
+    agent_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,27 +57,34 @@ class Running:
     of_owner: Counter[int] = field(default_factory=Counter)
     of_agent: Counter[int] = field(default_factory=Counter)
     of_owner_in_queue: Counter[tuple[int, int]] = field(default_factory=Counter)
+    handed_out: int = 0
+    """Of those that the task operator has handed out: at most one."""
 
 
-def select(*, queue_id: int, limit: int, now: datetime) -> Selection:
-    """Choose at most `limit` tasks of a queue that may start at `now`, the database's time."""
+def select(*, queue_id: int, limit: int, now: datetime, taker: OutsideWorker | None = None) -> Selection:
+    """Choose at most `limit` tasks of a queue that may start at `now`, the database's time.
+
+    Without a `taker` they are for our own workers.
+    """
     queue = Queue.objects.filter(pk=queue_id).first()
-    if queue is None or queue.is_paused or is_stopped():
+    switches = SystemSetting.objects.values_of(STOP_SWITCH, TASK_OPERATOR)
+    if queue is None or queue.is_paused or means_on(switches.get(STOP_SWITCH)):
         return Selection()
     running = count_running()
     room, look_again_at = _room_of(queue, running, now)
     room = min(limit, room)
     if room <= 0:
         return Selection(look_again_at=look_again_at)
-    lanes = _lanes(queue, running, now)
+    lanes = _lanes(queue, running, now, taker)
     free = [lane for lane in lanes if lane.owner_room > 0 and lane.agent_room > 0]
-    chosen = choose(free, _heads(queue, free, room, now), room) if free else []
+    hands_out = means_on(switches.get(TASK_OPERATOR)) and not running.handed_out
+    chosen = choose(free, _heads(queue, free, room, now, hands_out=hands_out), room) if free else []
     return Selection(queue=queue, task_ids=chosen, look_again_at=look_again_at, waits_for=_used_up(lanes))
 
 
 def is_stopped() -> bool:
     """Whether the operators' stop switch is on."""
-    return bool(_stop_switch().get("is_on"))
+    return means_on(_stop_switch())
 
 
 def stops_running() -> bool:
@@ -79,6 +94,11 @@ def stops_running() -> bool:
 
 def _stop_switch() -> dict[str, Any]:
     return SystemSetting.objects.value_of(STOP_SWITCH) or {}
+
+
+def is_task_operator_on() -> bool:
+    """Whether what the task operator has handed out may start."""
+    return means_on(SystemSetting.objects.value_of(TASK_OPERATOR))
 
 
 def queues_with_ready_tasks() -> list[int]:
@@ -111,27 +131,39 @@ def starts_left(queue: Queue, now: datetime) -> tuple[int | None, datetime | Non
 def count_running() -> Running:
     """What runs now, everywhere."""
     counted = Running()
-    for queue_id, owner_id, agent_id, number in _rows(
-        "SELECT queue_id, owner_id, agent_id, count(*) FROM tasks WHERE status = 4 GROUP BY 1, 2, 3", {}
-    ):
+    for queue_id, owner_id, agent_id, number, handed_out in _rows(lane_queries.RUNNING, {}):
         counted.in_queue[queue_id] += number
         counted.of_owner[owner_id] += number
         counted.of_agent[agent_id] += number
         counted.of_owner_in_queue[owner_id, queue_id] += number
+        counted.handed_out += handed_out
     return counted
 
 
-def _lanes(queue: Queue, running: Running, now: datetime) -> list[Lane]:
-    """The lanes whose agents are neither paused nor held and whose owners are active."""
-    return [lane for lane in _read_lanes(lane_queries.LANES, {}, queue, running, now) if lane.closed_by is None]
+def outside_queues(*, owner_id: int, agent_ids: Sequence[int], queue_ids: Sequence[int]) -> list[int]:
+    """Those queues in which tasks wait for an outside worker of the owner; that with the next task comes first."""
+    names = {"owner": owner_id, "agents": list(agent_ids), "queues": list(queue_ids)}
+    return [queue_id for (queue_id,) in _rows(lane_queries.OUTSIDE_QUEUES, names)]
+
+
+def _lanes(queue: Queue, running: Running, now: datetime, taker: OutsideWorker | None) -> list[Lane]:
+    """The lanes for this taker whose agents are neither paused nor held and whose owners are active."""
+    whose, names = lane_queries.OF_OWN_WORKERS, dict[str, int | None]()
+    if taker is not None:
+        whose, names = lane_queries.OF_OUTSIDE_WORKER, {"taker": taker.owner_id, "agent": taker.agent_id}
+    lanes = _read_lanes(lane_queries.LANES + lane_queries.LIMITS + whose, names, queue, running, now)
+    return [lane for lane in lanes if lane.closed_by is None]
 
 
 def lane_of(*, owner_id: int, agent_id: int, queue: Queue, running: Running, now: datetime) -> Lane:
     """The lane of an agent for an owner in a queue, whether or not it may start anything."""
-    return _read_lanes(lane_queries.ONE_LANE, {"owner": owner_id, "agent": agent_id}, queue, running, now)[0]
+    names: dict[str, int | None] = {"owner": owner_id, "agent": agent_id}
+    return _read_lanes(lane_queries.ONE_LANE + lane_queries.LIMITS, names, queue, running, now)[0]
 
 
-def _read_lanes(which: str, names: dict[str, int], queue: Queue, running: Running, now: datetime) -> list[Lane]:
+def _read_lanes(
+    statement: str, names: Mapping[str, int | None], queue: Queue, running: Running, now: datetime
+) -> list[Lane]:
     limits = {"queue": queue.pk, "now": now, "running_limit": settings.PERSONALQ_USER_RUNNING_LIMIT}
     return [
         Lane(
@@ -143,9 +175,7 @@ def _read_lanes(which: str, names: dict[str, int], queue: Queue, running: Runnin
             served_at=served_at,
             closed_by=closed_by,
         )
-        for owner_id, agent_id, agent_limit, owner_limit, served_at, closed_by in _rows(
-            which + lane_queries.LIMITS, {**limits, **names}
-        )
+        for owner_id, agent_id, agent_limit, owner_limit, served_at, closed_by in _rows(statement, {**limits, **names})
     ]
 
 
@@ -155,19 +185,27 @@ def _used_up(lanes: Sequence[Lane]) -> frozenset[Room]:
     return frozenset(owners | agents)
 
 
-def _heads(queue: Queue, lanes: Sequence[Lane], limit: int, now: datetime) -> list[Candidate]:
-    """The first tasks of each lane."""
+def _heads(queue: Queue, lanes: Sequence[Lane], limit: int, now: datetime, *, hands_out: bool) -> list[Candidate]:
+    """The first tasks of each lane; without `hands_out` none of those that the task operator has handed out."""
     parameters = {
         "queue": queue.pk,
         "now": now,
         "limit": limit,
         "looked_at": LOOKED_AT,
+        "hands_out": hands_out,
         "owners": [lane.owner_id for lane in lanes],
         "agents": [lane.agent_id for lane in lanes],
     }
     return [
-        Candidate(task_id=task_id, owner_id=owner_id, agent_id=agent_id, order=order, concurrency_key=key)
-        for task_id, owner_id, agent_id, order, key in _rows(lane_queries.HEADS, parameters)
+        Candidate(
+            task_id=task_id,
+            owner_id=owner_id,
+            agent_id=agent_id,
+            order=order,
+            concurrency_key=key,
+            is_handed_out=is_handed_out,
+        )
+        for task_id, owner_id, agent_id, order, key, is_handed_out in _rows(lane_queries.HEADS, parameters)
     ]
 
 

@@ -9,7 +9,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from tasks import dispatch, heartbeats, lifecycle, locks, selection
+from tasks import dispatch, firing, heartbeats, lifecycle, locks, selection, task_operator
 from tasks.models import BulkAction, Task
 from tasks.models.task import TaskQuerySet
 
@@ -19,6 +19,8 @@ BATCH: Final = 500
 
 def sweep() -> None:
     """Recover lost attempts, end what is late, record what SQL changed, and nudge every queue in which tasks wait.
+
+    Schedules that are due fire here, too, should their own job not come.
 
     Two sweeps at once are harmless but wasteful, so the second leaves at once.
     """
@@ -33,11 +35,27 @@ def sweep() -> None:
         _each(heal, task_ids)
     lifecycle.settle_forgotten()
     _each(partial(lifecycle.interrupt, reason=lifecycle.STOP_SWITCH_REASON), running)
+    _hand_out()
     for queue_id in queues:
         dispatch.nudge(queue_id)
     for bulk_id in BulkAction.objects.unfinished().values_list("pk", flat=True):
         dispatch.nudge_bulk(bulk_id)
+    _fire_schedules()
     heartbeats.beat_sweep(started_at=started_at)
+
+
+def _hand_out() -> None:
+    try:
+        task_operator.hand_out()
+    except DatabaseError:
+        logger.warning("The task operator could not hand out now.", exc_info=True)
+
+
+def _fire_schedules() -> None:
+    try:
+        firing.fire_due()
+    except DatabaseError:
+        logger.warning("Schedules could not be looked at now.", exc_info=True)
 
 
 def _healed() -> list[tuple[Callable[..., Any], Callable[[TaskQuerySet], TaskQuerySet]]]:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from tasks import holds, selection
+from tasks import holds, selection, task_operator
 from tasks.clock import database_now
 from tasks.fair_share import Lane
 from tasks.models import Agent, Heartbeat, Queue, Task
+from tasks.models.agent import EXTERNAL
 from tasks.models.heartbeat import Role
 from tasks.readiness import WORKER_SECONDS
 from tasks.states import Status
@@ -16,18 +17,23 @@ from tasks.states import Status
 _SENTENCES: Final = {
     "stop_switch": "The operators have stopped everything. It goes on when they turn the stop switch off.",
     "not_recorded": "SQL has just written it. It gets in line within seconds.",
-    "no_agent": "It was written by SQL without an owner or an agent. Cancel it and queue its prompt for an agent.",
+    "task_operator_off": "It is the task operator's, which is off. An operator can turn it on.",
+    "task_operator_blocked": "The task operator is on and cannot hand it out.",
+    "no_agent": "It has an owner and no agent. Cancel it and queue its prompt for an agent.",
     "owner_inactive": "The account of its owner is not active. Ask an operator.",
     "not_before": "It is not to begin before its time.",
     "agent_paused": "Its agent is paused. Resume the agent.",
     "agent_held": "Its agent is held by a provider's limit. It goes on by itself.",
     "queue_paused": "Its queue is paused. Resume the queue, or move the task to another one.",
     "no_worker": "No worker is running. Ask the operator to start one.",
+    "task_operator_next": "The task operator gives it to its agent when those before it have ended.",
+    "task_operator_busy": "The task operator lets one task run at a time, and another one is running.",
     "key_busy": "Another task with the same concurrency key is running.",
     "agent_full": "Its agent is carrying out as many tasks as it may at once.",
     "user_full": "As many tasks of its owner are running as one user may have at once.",
     "queue_full": "As many tasks of its queue are running as may at once.",
     "rate": "Its queue has started as many tasks as its rate allows.",
+    "outside_worker": "It waits until an outside worker takes it, over MCP, REST or personalq-cli.",
     "next_in_line": "It is in line and starts when a worker has room and those before it have started.",
 }
 CODES: Final = tuple(_SENTENCES)
@@ -56,11 +62,24 @@ def _reasons(task: Task, now: datetime) -> Iterator[Waiting]:
         yield _say("stop_switch")
     if queue is None or task.recorded_status != task.status:
         yield _say("not_recorded")
+    elif agent is None and task.owner_id is None:
+        yield from _reasons_without_agent(task, now)
     elif agent is None or task.owner_id is None:
         yield _say("no_agent")
     else:
+        if task.handed_out_at is not None and not selection.is_task_operator_on():
+            yield _say("task_operator_off")
         yield from _reasons_in_line(task, task.owner_id, agent, queue, now)
     yield _say("next_in_line")
+
+
+def _reasons_without_agent(task: Task, now: datetime) -> Iterator[Waiting]:
+    if obstacle := task_operator.obstacle():
+        code = "task_operator_off" if obstacle.code == "off" else "task_operator_blocked"
+        yield Waiting(code=code, sentence=obstacle.sentence)
+    if task.not_before_at is not None and task.not_before_at > now:
+        yield _say("not_before", until=task.not_before_at)
+    yield _say("task_operator_next")
 
 
 def _reasons_in_line(task: Task, owner_id: int, agent: Agent, queue: Queue, now: datetime) -> Iterator[Waiting]:
@@ -76,11 +95,20 @@ def _reasons_in_line(task: Task, owner_id: int, agent: Agent, queue: Queue, now:
         yield _held(agent, now)
     if queue.is_paused:
         yield _say("queue_paused")
-    if not Heartbeat.objects.filter(role=Role.WORKER).seen_within(WORKER_SECONDS).exists():
+    is_for_outside = agent.kind == EXTERNAL
+    if not is_for_outside and not Heartbeat.objects.filter(role=Role.WORKER).seen_within(WORKER_SECONDS).exists():
         yield _say("no_worker")
+    yield from _waits_for_another(task, running)
+    yield from _used_up(lane, queue, running, now)
+    if is_for_outside:
+        yield _say("outside_worker")
+
+
+def _waits_for_another(task: Task, running: selection.Running) -> Iterator[Waiting]:
+    if task.handed_out_at is not None and running.handed_out:
+        yield _say("task_operator_busy")
     if _is_key_busy(task):
         yield _say("key_busy")
-    yield from _used_up(lane, queue, running, now)
 
 
 def _used_up(lane: Lane, queue: Queue, running: selection.Running, now: datetime) -> Iterator[Waiting]:

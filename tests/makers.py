@@ -3,8 +3,10 @@
 from typing import Any
 from uuid import uuid4
 
-from accounts import credentials
+from accounts import credentials, personal_tokens
 from accounts.models import Credential, User
+from accounts.personal_tokens import NewToken
+from accounts.scopes import ALL
 from tasks import events, lifecycle, states
 from tasks.claims import Claim
 from tasks.models import Agent, Queue, Task
@@ -25,6 +27,12 @@ def make_operator(name: str = "") -> User:
 def make_credential(owner: User, *, provider: str = "anthropic", secret: object = SECRET, name: str = "") -> Credential:
     name = name or f"credential-{uuid4().hex[:8]}"
     return credentials.create(actor=owner, name=name, provider=provider, secret=secret)
+
+
+def make_token(owner: User, *scopes: str, name: str = "", **options: Any) -> NewToken:
+    """A personal token with these scopes, or all there are."""
+    name = name or f"token-{uuid4().hex[:8]}"
+    return personal_tokens.create(actor=owner, name=name, scopes=scopes or ALL, **options)
 
 
 def make_queue(owner: User | None = None, **fields: Any) -> Queue:
@@ -76,7 +84,7 @@ VERB_OF = {
 
 SAYS_NOTHING_OF_STATUS = {
     events.CREATED, events.OUTPUT, events.EDITED, events.MOVED, events.PARKED, events.ARTIFACT, events.DENIED,
-    events.BUDGET_WARNING, events.ALARM,
+    events.BUDGET_WARNING, events.ALARM, events.HANDED_OUT, events.TAKEN_BACK,
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from personalq.lib.error_pages import bare_error_page
 from personalq.lib.errors import AppError, InvalidInput, PayloadTooLarge, RequestTimeout
 from personalq.lib.paths import is_machine_path
-from personalq.lib.problems import PROBLEM_TYPE, problem_bytes
+from personalq.lib.problems import problem_for_path
 from personalq.lib.request_ids import new_request_id
 from personalq.lib.security_headers import as_raw, raw_security_headers
 from personalq.lib.turns import Turns
@@ -29,6 +29,17 @@ Admission = Callable[[Scope], Awaitable[str]]
 
 class ClientGoneError(Exception):
     """The client went away before its body was complete."""
+
+
+class ByPath:
+    """Hands requests for some paths to other applications."""
+
+    def __init__(self, applications: Mapping[str, Application], *, otherwise: Application) -> None:
+        self.applications = applications
+        self.otherwise = otherwise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.applications.get(scope["path"], self.otherwise)(scope, receive, send)
 
 
 class BodyLimit:
@@ -192,5 +203,5 @@ async def _refuse(error: AppError, scope: Scope, send: Send) -> None:
 def _render(error: AppError, scope: Scope, request_id: str) -> tuple[str, bytes]:
     accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
     if is_machine_path(scope["path"]) or b"text/html" not in accepted:
-        return PROBLEM_TYPE, problem_bytes(error, request_id)
+        return problem_for_path(error, request_id, scope["path"])
     return "text/html; charset=utf-8", bare_error_page(error, request_id).encode("utf-8")

@@ -120,6 +120,12 @@ def base_urls(name: str, default: tuple[str, ...], *, internal: Sequence[str]) -
     return [_base_url(name, word, internal) for word in words(name) or default]
 
 
+def optional_base_url(name: str, *, internal: Sequence[str]) -> str:
+    """One address without a slash at its end; empty when it is not set. Raises as `base_urls`."""
+    value = text(name, "")
+    return _base_url(name, value, internal) if value else ""
+
+
 def _base_url(name: str, url: str, internal: Sequence[str]) -> str:
     try:
         checked = parse_url(url, internal=internal)

@@ -105,7 +105,7 @@ class InvalidCredentials(NotAuthenticated):
 class InvalidToken(NotAuthenticated):
     code = "invalid_token"
     title = "The token is invalid, expired or revoked."
-    advice = "Refresh the access token, or sign in again."
+    advice = "Refresh the access token, or sign in again. A personal token that has ended needs a new one."
 
 
 class PermissionDenied(AppError):

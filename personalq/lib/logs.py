@@ -70,6 +70,9 @@ def configuration(level: str = "INFO") -> dict[str, Any]:
             "httpx2": {"level": "WARNING"},
             "anthropic": {"level": "WARNING"},
             "openai": {"level": "WARNING"},
+            # They write down messages and headers of clients.
+            "mcp": {"level": "WARNING"},
+            "sse_starlette": {"level": "WARNING"},
             "websockets": {"level": "WARNING"},
             "asyncio": {"level": "WARNING"},
         },

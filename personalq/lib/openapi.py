@@ -18,13 +18,15 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 
 from personalq.lib.problems import PROBLEM_TYPE
+from personalq.lib.view_scopes import ANY, scope_needed_by
 
 PROBLEM_MEDIA_TYPE: Final = PROBLEM_TYPE.split(";", 1)[0]
+PERSONAL_TOKEN: Final = "personalToken"
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _SENTENCES: Final = {
     400: "The body or a parameter cannot be accepted; `errors` names each field.",
     401: "Not signed in.",
-    403: "Somebody else's, or not permitted.",
+    403: "Somebody else's, not permitted, or beyond the token's scopes.",
     404: "There is nothing of this id.",
     409: "It does not fit the present state; `code` says why.",
     413: "The body is too large.",
@@ -87,13 +89,19 @@ class ProblemSchema(AutoSchema):
         if any(isinstance(permission, AllowAny) for permission in self.view.get_permissions()):
             return []
         schemes = security_schemes()
+        if not scope_needed_by(self.view, self.method):
+            del schemes[PERSONAL_TOKEN]
         for name, definition in schemes.items():
             self.registry.register_on_missing(
                 ResolvedComponent(  # type: ignore[no-untyped-call]
                     name=name, type=ResolvedComponent.SECURITY_SCHEMA, schema=definition, object=name
                 )
             )
-        return [{name: []} for name in schemes]
+        return [{name: self._scopes() if name == PERSONAL_TOKEN else []} for name in schemes]
+
+    def _scopes(self) -> list[str]:
+        needed = scope_needed_by(self.view, self.method)
+        return [] if needed == ANY else [needed]
 
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         # There is no public place between what views declare and what is rendered.
@@ -133,6 +141,11 @@ def security_schemes() -> dict[str, dict[str, str]]:
             "type": "http",
             "scheme": "bearer",
             "description": "An access token of POST /api/v1/auth/token.",
+        },
+        PERSONAL_TOKEN: {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A personal token (`pq_…`) of POST /api/v1/tokens, with the scope that the operation names.",
         },
         "session": {
             "type": "apiKey",

@@ -2,14 +2,17 @@
 
 import re
 
-MACHINE_PREFIXES = ("api", "ws", "webhooks", "agent-tools", "mcp")
+# Where clients of the older cursor-agents service find what they know.
+OLDER_PREFIX = "cursor-agents"
+MACHINE_PREFIXES = ("api", "ws", "webhooks", "agent-tools", "mcp", OLDER_PREFIX)
 
 # For SECURE_REDIRECT_EXEMPT, which Django matches against the path without its first slash.
 MACHINE_PATHS_PATTERN = rf"^(?:{'|'.join(MACHINE_PREFIXES)})(?:/|$)"
 HEALTH_PATHS_PATTERN = r"^(?:healthz|readyz)/?$"
 
 _MACHINE_PATH = re.compile(rf"/+(?:{'|'.join(MACHINE_PREFIXES)})(?:/|\Z)")
-_API_PATH = re.compile(r"/+api(?:/|\Z)")
+_API_PATH = re.compile(rf"/+(?:api|{OLDER_PREFIX})(?:/|\Z)")
+_OLDER_PATH = re.compile(rf"/+{OLDER_PREFIX}(?:/|\Z)")
 _HEALTH_PATH = re.compile(r"/(?:healthz|readyz)/?\Z")
 
 
@@ -18,7 +21,13 @@ def is_machine_path(path: str) -> bool:
 
 
 def is_api_path(path: str) -> bool:
+    """Whether routes there have no slash at their end, and strangers get one same 401."""
     return _API_PATH.match(path) is not None
+
+
+def is_older_path(path: str) -> bool:
+    """Whether errors there have the shape of the older cursor-agents service."""
+    return _OLDER_PATH.match(path) is not None
 
 
 def is_health_path(path: str) -> bool:

@@ -1,4 +1,7 @@
-"""Errors as the world sees them: RFC 9457 documents for programs, a small page for people."""
+"""Errors as the world sees them: RFC 9457 documents for programs, a small page for people.
+
+Clients of the older cursor-agents service get `{"error": …}`, as they know it.
+"""
 
 import json
 import logging
@@ -23,11 +26,12 @@ from personalq.lib.errors import (
     PayloadTooLarge,
     PermissionDenied,
 )
-from personalq.lib.paths import is_api_path, is_machine_path
+from personalq.lib.paths import is_api_path, is_machine_path, is_older_path
 from personalq.lib.request_ids import current_request_id
 from personalq.lib.translation import app_error_from
 
 PROBLEM_TYPE = "application/problem+json; charset=utf-8"
+OLDER_TYPE = "application/json; charset=utf-8"
 
 _logger = logging.getLogger("personalq.errors")
 
@@ -35,13 +39,9 @@ _logger = logging.getLogger("personalq.errors")
 class ProblemResponse(HttpResponse):
     """An answer made of an AppError, which middleware may look at."""
 
-    def __init__(self, error: AppError, request_id: str) -> None:
-        super().__init__(
-            problem_bytes(error, request_id),
-            content_type=PROBLEM_TYPE,
-            status=error.status,
-            headers=error.headers,
-        )
+    def __init__(self, error: AppError, request_id: str, *, path: str = "") -> None:
+        content_type, body = problem_for_path(error, request_id, path)
+        super().__init__(body, content_type=content_type, status=error.status, headers=error.headers)
         self.error = error
 
 
@@ -62,9 +62,25 @@ def problem_bytes(error: AppError, request_id: str) -> bytes:
     return json.dumps(problem_document(error, request_id)).encode("ascii")
 
 
+def problem_for_path(error: AppError, request_id: str, path: str) -> tuple[str, bytes]:
+    """Content type and body of an error in the form that programs know from this path."""
+    if not is_older_path(path):
+        return PROBLEM_TYPE, problem_bytes(error, request_id)
+    document = {"error": sentence_of(error), "code": error.code, "request_id": request_id}
+    return OLDER_TYPE, json.dumps(document).encode("ascii")
+
+
+def sentence_of(error: AppError) -> str:
+    """Everything that `error` says to its reader, in one text: which members are wrong, or what to do."""
+    parts = [f"{each.field}: {each.message}" if each.field else each.message for each in error.errors]
+    return " ".join(parts) or error.detail
+
+
 def problem_response(error: AppError, request: HttpRequest | Request | None = None) -> ProblemResponse:
     """``error`` as application/problem+json, with its own headers such as Retry-After."""
-    return ProblemResponse(error, getattr(request, "request_id", "") or current_request_id())
+    request_id = getattr(request, "request_id", "") or current_request_id()
+    # DRF's request hands on what it does not know itself.
+    return ProblemResponse(error, request_id, path=getattr(request, "path_info", ""))
 
 
 def drf_exception_handler(exception: Exception, context: dict[str, Any]) -> HttpResponseBase:

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from realtime.marked_text import mark_unusual
-from realtime.words import bytes_in_words, money_in_words
+from realtime.words import bytes_in_words, duration_in_words, money_in_words
 from tasks import failures
 from tasks.holds import WORDS as HOLD_WORDS
 from tasks.holds import Hold, current_hold
@@ -22,7 +22,14 @@ register = template.Library()
 
 _TITLE_LENGTH: Final = 120
 _MINUTE: Final = timedelta(minutes=1)
-_SOURCES: Final = {"api": "the API", "web": "these pages", "sql": "SQL"}
+_SOURCES: Final = {
+    "api": "the API",
+    "web": "these pages",
+    "mcp": "MCP",
+    "schedule": "a schedule",
+    "import": "an import",
+    "sql": "SQL",
+}
 
 
 @register.simple_tag
@@ -79,7 +86,7 @@ def duration(begin: datetime, end: datetime | None) -> SafeString:
     if end is None:
         machine = begin.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return format_html('<span data-since="{}">running</span>', machine)
-    return format_html("<span>{}</span>", _in_words(max(0.0, (end - begin).total_seconds())))
+    return format_html("<span>{}</span>", duration_in_words(max(0.0, (end - begin).total_seconds())))
 
 
 @register.filter
@@ -153,14 +160,3 @@ def money(amount: Decimal) -> str:
 def in_bytes(amount: Any) -> str:
     """A number of bytes that reads well."""
     return bytes_in_words(amount)
-
-
-def _in_words(seconds: float) -> str:
-    """The same words as static/js/lib/times.js uses."""
-    if seconds < 10:  # noqa: PLR2004
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

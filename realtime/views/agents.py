@@ -32,6 +32,7 @@ DESCRIPTIONS: Final = {
     "openai": "Asks a model of OpenAI, or one on a server that speaks its language, such as Ollama or vLLM.",
     "http": "Hands the work to a coding runner elsewhere, or sends one HTTP request for each attempt.",
     "command": "Runs a program that the operator allows, such as a coding tool, with the prompt as its input.",
+    "external": "Waits until an agent of yours elsewhere takes its tasks, over MCP, REST or personalq-cli.",
 }
 WRITE_LIMIT: Final = Limit(group="agent-change", rate="PERSONALQ_RATE_AGENT_CHANGE")
 

@@ -72,6 +72,10 @@ class NewBudgetQuery(PageQuery):
     agent = QueryUUIDField(required=False)
 
 
+class NewScheduleQuery(PageQuery):
+    agent = QueryUUIDField(required=False)
+
+
 class NewAgentQuery(PageQuery):
     kind = StrictChoiceField(choices=KINDS, required=False)
 

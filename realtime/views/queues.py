@@ -1,6 +1,6 @@
 """Queues: the list, making, changing, pausing and deleting them."""
 
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -21,7 +21,7 @@ from realtime.views.queries import NeighbourQuery, NothingAsked
 from realtime.views.queue_loads import with_queue_loads
 from tasks import access, queues
 from tasks.models import DEFAULT_QUEUE, Queue
-from tasks.states import UNFINISHED
+from tasks.queue_counts import counts_of
 
 PAGE_SIZE: Final = 24
 VERBS: Final = {"pause": queues.pause, "resume": queues.resume}
@@ -63,7 +63,9 @@ def edit(request: HttpRequest, uuid: UUID) -> HttpResponse:
         messages.success(request, f"The queue {queue.name} is saved.")
         return redirect("queue", uuid=uuid)
     load = with_queue_loads(person(request), [queue])[0]
-    context = {"section": "queues", "load": load, "queue": queue, "form": form, "may_delete": _may_delete(queue)}
+    counts = counts_of([queue], user=person(request))[queue.pk]
+    context = {"section": "queues", "load": load, "counts": counts, "queue": queue, "form": form}
+    context["may_delete"] = _may_delete(queue)
     return show_form(request, "pages/queue.html", context, refusal=refusal)
 
 
@@ -76,7 +78,7 @@ def delete(request: HttpRequest, uuid: UUID) -> HttpResponse:
     if request.method == "POST" and refusal is None:
         messages.success(request, f"The queue {queue.name} is deleted. Its name is free again.")
         return redirect("queue-list")
-    context = {"section": "queues", "queue": queue, "refusal": refusal, **_uses_of(queue)}
+    context = {"section": "queues", "queue": queue, "refusal": refusal, **queues.uses_of(queue)}
     return show_form(request, "pages/queue_delete.html", context, refusal=refusal)
 
 
@@ -96,13 +98,6 @@ def _may_share(user: User) -> bool:
 
 def _may_delete(queue: Queue) -> bool:
     return not (queue.is_shared and queue.name == DEFAULT_QUEUE)
-
-
-def _uses_of(queue: Queue) -> dict[str, Any]:
-    return {
-        "agents": queue.agents.existing().count(),
-        "unfinished": queue.tasks.filter(status__in=UNFINISHED).count(),
-    }
 
 
 def _create(request: HttpRequest, form: QueueForm) -> Queue | AppError:

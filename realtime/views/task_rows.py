@@ -39,9 +39,13 @@ def rows_of(user: User, wanted: dict[str, Any]) -> QuerySet[Task]:
 
     Raises NotFound or NotYours for the agent or the queue of a filter.
     """
-    rows = access.tasks_of(user).select_related("agent")
-    rows = rows.only(*_COLUMNS).annotate(excerpt=Left("prompt", _EXCERPT_LENGTH))
-    return criteria_of(user, wanted).among(rows)
+    return criteria_of(user, wanted).among(without_texts(access.tasks_of(user)))
+
+
+def without_texts(tasks: QuerySet[Task]) -> QuerySet[Task]:
+    """The same tasks as rows of a list."""
+    rows = tasks.select_related("agent").only(*_COLUMNS)
+    return rows.annotate(excerpt=Left("prompt", _EXCERPT_LENGTH))
 
 
 def dead_rows_of(user: User) -> QuerySet[Task]:

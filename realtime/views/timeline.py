@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.utils.dateparse import parse_datetime
 
 from realtime.words import bytes_in_words
-from tasks import events, failures
+from tasks import events, failures, lifecycle
 from tasks.models import Task
 
 MOST_EVENTS: Final = 100
@@ -69,11 +69,15 @@ _WORDS: Final[dict[str, str]] = {
     events.DENIED: "Denied",
     events.BUDGET_WARNING: "A budget runs low",
     events.ALARM: "Alarm",
+    events.HANDED_OUT: "Handed out by the task operator",
+    events.TAKEN_BACK: "Taken back by the task operator",
 }
 _RETRY_REASONS: Final = {"asked": "Queued again"}
 _PLAIN_REASONS: Final = {
     "expired": "nobody answered in time",
     "canary_leaked": "Its output gives away its secret instructions.",
+    lifecycle.SWITCHED: "it was turned off, or another agent was chosen",
+    lifecycle.CLEARED: "others go first",
 }
 # What is told as a sentence already.
 _CODED: Final = frozenset({events.APPROVAL_REQUESTED})

@@ -11,12 +11,17 @@ from tasks.states import Status
 _PLAIN: Final = {
     "stop_switch": "everything is stopped",
     "not_recorded": "getting in line",
+    "task_operator_off": "the task operator is off",
+    "task_operator_blocked": "the task operator cannot hand it out",
     "no_agent": "it has no agent",
     "owner_inactive": "its owner's account is not active",
     "not_before": "not before",
     "no_worker": "no worker is running",
+    "task_operator_next": "the task operator hands it out when its turn comes",
+    "task_operator_busy": "the task operator runs another one",
     "key_busy": "another task with its key is running",
     "user_full": "its owner runs as many tasks as one user may",
+    "outside_worker": "an outside worker has to take it",
     "next_in_line": "next in line",
 }
 _NAMING: Final = {

@@ -29,7 +29,8 @@ new LiveFeed({
   to: "all",
   after: Number(page.dataset.lastEventId),
   onEvent(event) {
-    if (event.event === "task_output") return;
+    // Events of schedules have no task.
+    if (event.event === "task_output" || !event.task) return;
     document.querySelector(".welcome")?.remove();
     rows.touch(event.task);
     refreshSummary();

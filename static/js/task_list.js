@@ -34,7 +34,8 @@ new LiveFeed({
   to: "all",
   after: Number(list.dataset.lastEventId),
   onEvent(event) {
-    if (event.event !== "task_output") rows.touch(event.task);
+    // Events of schedules have no task.
+    if (event.event !== "task_output" && event.task) rows.touch(event.task);
   },
   onGap: () => rows.touchAll(),
 }).start();

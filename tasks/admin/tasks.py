@@ -16,7 +16,7 @@ SHOWN = (
     "uuid", "status", "owner", "agent", "queue", "source", "trusted", "input",
     "concurrency_key", "concurrency_policy",
     "attempts", "free_attempts", "lost_attempts", "held_attempts", "max_attempts",
-    "not_before_at", "start_by_at", "lease_expires_at", "deadline_at",
+    "handed_out_at", "not_before_at", "start_by_at", "lease_expires_at", "deadline_at",
     "started_at", "finished_at", "dead_at", "created_at", "updated_at",
     "result", "error_code", "error_detail", "tokens_in", "tokens_out", "cost",
 )  # fmt: skip
@@ -27,7 +27,7 @@ class TaskAdmin(VerbModelAdmin[Task]):
     """Everybody's tasks. Whatever changes one here goes through the lifecycle, like everywhere else."""
 
     list_display = ("uuid", "title", "status", "owner", "agent", "queue", "attempts", "created_at")
-    list_filter = ("status", "source", "error_code", "queue", "createdat")
+    list_filter = ("status", "source", ("agent", admin.EmptyFieldListFilter), "error_code", "queue", "createdat")
     list_select_related = ("owner", "agent", "queue")
     search_fields = ("uuid", "title", "owner__username", "agent__name")
     fieldsets = ((None, {"fields": EDITABLE}), ("Written by the machine", {"fields": SHOWN}))

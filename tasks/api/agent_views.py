@@ -29,6 +29,8 @@ _NEW_AGENT = PolymorphicProxySerializer(
 class AgentView(ApiView):
     """What all routes about agents share."""
 
+    scope: ClassVar[str] = "agents"
+
     def with_objects(self, values: dict[str, Any], owner: User) -> dict[str, Any]:
         """The values with the queue and credential that they name: those of the agent's owner, whoever asks."""
         named: dict[str, Any] = {}

@@ -27,6 +27,7 @@ _DECIDED = (
 class ApprovalList(ApiView):
     """What waits for your answer, and what was answered."""
 
+    scope: ClassVar[str] = "approvals"
     query_class = forms.ApprovalQuery
 
     @extend_schema(
@@ -46,6 +47,8 @@ class ApprovalList(ApiView):
 
 class OneApprovalView(ObjectView[Approval]):
     """What all routes about one approval share."""
+
+    scope: ClassVar[str] = "approvals"
 
     def fetch(self, uuid: UUID, deed: access.Deed) -> Approval:
         return access.approval_for(self.user, uuid, deed)

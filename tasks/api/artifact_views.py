@@ -1,7 +1,7 @@
 """Artifacts: which files a task's attempts left behind, and each of them as a download that no browser will run."""
 
 import re
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 from uuid import UUID
 
@@ -44,6 +44,8 @@ class ArtifactList(serializers.Serializer[Any]):
 class TaskArtifacts(ObjectView[Task]):
     """The files that a task's attempts left behind."""
 
+    scope: ClassVar[str] = "tasks"
+
     def fetch(self, uuid: UUID, deed: access.Deed) -> Task:
         return access.task_for(self.user, uuid, deed)
 
@@ -61,6 +63,8 @@ class TaskArtifacts(ObjectView[Task]):
 
 class OneArtifact(ObjectView[Task]):
     """One file."""
+
+    scope: ClassVar[str] = "tasks"
 
     def fetch(self, uuid: UUID, deed: access.Deed) -> Task:
         # Whoever may see the task may see what it left behind.

@@ -30,6 +30,7 @@ _WRITE_LIMIT = ("agent-change", "PERSONALQ_RATE_AGENT_CHANGE")
 class BudgetList(IdempotentPost, ApiView):
     """Your budgets."""
 
+    scope: ClassVar[str] = "budgets"
     query_class = OwnerQuery
     rate_limits: ClassVar = {"GET": READ_LIMIT, "HEAD": READ_LIMIT, "POST": _WRITE_LIMIT}
 
@@ -71,6 +72,7 @@ class BudgetList(IdempotentPost, ApiView):
 class OneBudget(ObjectView[Budget]):
     """One budget."""
 
+    scope: ClassVar[str] = "budgets"
     rate_limits: ClassVar = {"GET": READ_LIMIT, "HEAD": READ_LIMIT, "PATCH": _WRITE_LIMIT, "DELETE": _WRITE_LIMIT}
 
     def fetch(self, uuid: UUID, deed: access.Deed) -> Budget:
@@ -113,6 +115,7 @@ class OneBudget(ObjectView[Budget]):
 class UsageView(ApiView):
     """What your agents have used."""
 
+    scope: ClassVar[str] = "budgets"
     query_class = forms.UsageQuery
 
     @extend_schema(

@@ -34,6 +34,7 @@ LOCATION = OpenApiParameter(
 class AskingView(IdempotentPost, ApiView):
     """A view whose POST asks for a bulk action."""
 
+    scope: ClassVar[str] = "tasks"
     filter_place: ClassVar[str] = "filter."
     """Where the conditions stand in the body, for the names of wrong fields."""
 
@@ -99,6 +100,8 @@ class BulkActionList(AskingView):
 
 class OneBulkActionView(ObjectView[BulkAction]):
     """What all routes about one bulk action share."""
+
+    scope: ClassVar[str] = "tasks"
 
     def fetch(self, uuid: UUID, deed: access.Deed) -> BulkAction:
         return access.bulk_action_for(self.user, uuid, deed)

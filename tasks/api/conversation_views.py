@@ -19,6 +19,7 @@ from tasks.models import Conversation
 class ConversationList(ApiView):
     """Your conversations."""
 
+    scope: ClassVar[str] = "tasks"
     query_class = OwnerQuery
 
     @extend_schema(
@@ -37,6 +38,7 @@ class ConversationList(ApiView):
 class OneConversation(ObjectView[Conversation]):
     """One conversation."""
 
+    scope: ClassVar[str] = "tasks"
     query_class = forms.ConversationQuery
     rate_limits: ClassVar = {
         "GET": READ_LIMIT,

@@ -20,6 +20,7 @@ from tasks.models.bulk_action import BulkVerb
 class DeadLetterList(ApiView):
     """Your dead letters."""
 
+    scope: ClassVar[str] = "tasks"
     query_class = DeadLetterQuery
     rate_limits: ClassVar = {"GET": READ_LIMIT, "HEAD": READ_LIMIT}
 

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
-from tasks import events, failures, holds, readiness, waiting
+from tasks import events, failures, holds, readiness, task_operator, waiting
 from tasks.attempt_history import MOST_ATTEMPTS, Outcome
 from tasks.models import ConcurrencyPolicy, UntrustedPolicy
 from tasks.models.task import Source
@@ -34,11 +34,15 @@ class _TaskSummary(serializers.Serializer[Any]):
     )
     has_alarm = serializers.BooleanField(help_text="Whether its output gave its system prompt away.")
     conversation = serializers.UUIDField(allow_null=True, help_text="The thread that it is part of.")
+    schedule = serializers.UUIDField(allow_null=True, help_text="The schedule that brought it in.")
     attempts = serializers.IntegerField(help_text="How often it was begun.")
     attempts_counted = serializers.IntegerField(
         help_text="How many of them count against `max_attempts`: not those that were lost, held or returned."
     )
     max_attempts = serializers.IntegerField()
+    handed_out_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the task operator gave it to its agent; null for tasks that came with one."
+    )
     not_before_at = serializers.DateTimeField(allow_null=True)
     start_by_at = serializers.DateTimeField(allow_null=True, help_text="A task that is still ready at this time fails.")
     held_until_at = serializers.DateTimeField(
@@ -125,6 +129,13 @@ class Task(_TaskSummary):
     error_detail = serializers.CharField(required=False, help_text="Shown to operators only.")
 
 
+class TaskInHand(Task):
+    """A task that an outside worker carries out."""
+
+    attempt = serializers.IntegerField(help_text="The worker's right to write about it.")
+    lease_expires_at = serializers.DateTimeField(allow_null=True, help_text="Null when the attempt has ended.")
+
+
 class TaskEvent(serializers.Serializer[Any]):
     """One thing that happened to a task."""
 
@@ -207,6 +218,21 @@ class Queue(serializers.Serializer[Any]):
     url = serializers.URLField()
 
 
+class QueueInfo(serializers.Serializer[Any]):
+    """What is in a queue. Cancelled, backlogged and archived tasks are in none of the figures."""
+
+    uuid = serializers.UUIDField()
+    name = serializers.CharField()
+    waiting = serializers.IntegerField(help_text="Ready and due.")
+    active = serializers.IntegerField(help_text="Running.")
+    completed = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    delayed = serializers.IntegerField(help_text="Ready, and not to begin before a time that is still to come.")
+    agents = serializers.ListField(child=serializers.CharField(), help_text="Names of the agents that use it.")
+    is_capped = serializers.BooleanField(help_text="Whether there is more of something than was counted.")
+    is_whole = serializers.BooleanField(help_text="Whether what others have there is counted, too.")
+
+
 def _agent_of(kind: str) -> type[serializers.Serializer[Any]]:
     field_class = type(f"{kind.title()}Kind", (serializers.CharField,), {})
     field = extend_schema_field({"type": "string", "const": kind})(field_class)()
@@ -228,6 +254,52 @@ class StopSwitch(serializers.Serializer[Any]):
     at = serializers.DateTimeField(allow_null=True, help_text="When it was last turned; null if it never was.")
     reason = serializers.CharField(allow_null=True)
     by = serializers.CharField(allow_null=True, required=False, help_text="Shown to operators only.")
+
+
+class TaskOperatorProblem(serializers.Serializer[Any]):
+    """Why the task operator hands nothing out, or why nothing starts."""
+
+    code = serializers.ChoiceField(choices=task_operator.PROBLEMS)
+    sentence = serializers.CharField()
+
+
+class TaskOperatorHolder(serializers.Serializer[Any]):
+    """The task that runs by the hand of the task operator, or is next at its agent."""
+
+    task = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=[Status.READY.word, Status.RUNNING.word])
+    attempt = serializers.IntegerField(help_text="How often it was begun.")
+    worker = serializers.CharField(allow_null=True, help_text="Null while it waits for its start.")
+    since = serializers.DateTimeField(allow_null=True, help_text="When the attempt began.")
+    url = serializers.URLField()
+
+
+class TaskOperator(serializers.Serializer[Any]):
+    """The operators' switch that gives tasks without an agent to the default agent, one at a time."""
+
+    is_on = serializers.BooleanField()
+    at = serializers.DateTimeField(allow_null=True, help_text="When it was last turned; null if SQL did it.")
+    by = serializers.CharField(allow_null=True)
+    agent = serializers.UUIDField(allow_null=True, help_text="The default agent, also while it is off.")
+    agent_name = serializers.CharField(allow_null=True)
+    queue = serializers.CharField(allow_null=True, help_text="The name of the queue that tasks go to.")
+    trusts_prompts = serializers.BooleanField(help_text="Whether prompts are instructions to the agent.")
+    problem = TaskOperatorProblem(allow_null=True)
+    holder = TaskOperatorHolder(allow_null=True)
+    waiting = serializers.IntegerField(help_text="How many ready tasks have no agent yet.")
+
+
+class TaskOperatorLock(serializers.Serializer[Any]):
+    """Which task holds the task operator."""
+
+    is_held = serializers.BooleanField()
+    holder = TaskOperatorHolder(allow_null=True)
+
+
+class TaskOperatorFreed(serializers.Serializer[Any]):
+    """Whether a task held it."""
+
+    is_cleared = serializers.BooleanField()
 
 
 class ReadinessCheck(serializers.Serializer[Any]):

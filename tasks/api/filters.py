@@ -79,6 +79,9 @@ class TaskQuery(TaskConditions, OwnerQuery):
 
     status = StatusListField(required=False, help_text="One or more, with commas between them.")
     dead = QueryBooleanField(required=False, help_text="Whether it failed because its attempts were used up.")
+    unassigned = QueryBooleanField(
+        required=False, help_text="Whether it has no agent. Such tasks are the operators': ask with `owner=all`."
+    )
 
 
 class DeadLetterQuery(OwnerQuery):
@@ -104,6 +107,8 @@ class EventQuery(StrictQuery):
 def tasks_listed(user: User, query: dict[str, Any]) -> QuerySet[Task]:
     """The tasks that the query asks for, within what the user may see."""
     rows = owned(user, query, own=access.tasks_of, everybodys=access.everybodys_tasks)
+    if "unassigned" in query:
+        rows = rows.filter(agent__isnull=query["unassigned"])
     return criteria_of(user, query).among(rows)
 
 

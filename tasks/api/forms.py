@@ -29,8 +29,8 @@ NAME_HELP: Final = "Unique among yours."
 
 
 @extend_schema_field({"type": ["object", "array", "string", "number", "boolean"]})
-class _AnyJsonField(StrictJSONField):
-    pass
+class AnyJsonField(StrictJSONField):
+    """JSON of any kind."""
 
 
 class TaskForm(StrictSerializer):
@@ -42,7 +42,7 @@ class TaskForm(StrictSerializer):
     order = StrictIntegerField(
         min_value=SMALLEST_INTEGER, max_value=LARGEST_INTEGER, required=False, help_text="Lower runs first."
     )
-    input = _AnyJsonField(
+    input = AnyJsonField(
         max_bytes=INPUT_BYTES,
         required=False,
         allow_null=True,

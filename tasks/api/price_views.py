@@ -38,6 +38,7 @@ class ModelPricePage(serializers.Serializer[Any]):
 class ModelPriceList(ApiView):
     """The price table."""
 
+    scope: ClassVar[str] = "budgets"
     rate_limits: ClassVar = {"GET": READ_LIMIT, "HEAD": READ_LIMIT}
 
     @extend_schema(

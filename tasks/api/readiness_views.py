@@ -1,7 +1,7 @@
 """Whether the whole product can work: one word for everybody, the reasons for operators."""
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
@@ -34,6 +34,8 @@ def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view's sign
 
 class Readiness(ApiView):
     """What works and what does not."""
+
+    scope: ClassVar[str] = "operator"
 
     @extend_schema(
         operation_id="get_readiness",

@@ -27,11 +27,11 @@ from tasks.waiting import why
 SHOWN_PROMPT: Final = 500
 _ALLOWED: Final = {status: sorted(verbs_for(status)) for status in Status}
 _TASK_COLUMNS: Final = (
-    "uuid", "title", "status", "order", "agent__uuid", "agent__name", "agent__held_until_at", "queue__name",
-    "source", "trusted", "origin", "suspicion", "has_alarm", "conversation__uuid", "attempts", "free_attempts",
-    "max_attempts", "not_before_at", "start_by_at", "concurrency_key", "concurrency_policy", "createdat", "updatedat",
-    "started_at", "parked_at", "finished_at", "deadline_at", "dead_at", "error_code", "tokens_in", "tokens_out", "cost",
-    "owner__username",
+    "uuid", "title", "status", "order", "agent__uuid", "agent__name", "agent__held_until_at", "queue__name", "source",
+    "trusted", "origin", "suspicion", "has_alarm", "conversation__uuid", "schedule__uuid", "attempts", "free_attempts",
+    "max_attempts", "not_before_at", "start_by_at", "concurrency_key", "concurrency_policy", "handed_out_at",
+    "createdat", "updatedat", "started_at", "parked_at", "finished_at", "deadline_at", "dead_at", "error_code",
+    "tokens_in", "tokens_out", "cost", "owner__username",
 )  # fmt: skip
 _AGENT_LIMITS: Final = (
     "concurrency_limit", "timeout_seconds", "output_limit_bytes", "max_attempts", "retry_base_seconds",
@@ -181,9 +181,11 @@ def _task_summary(values: Mapping[str, Any], base: str) -> dict[str, Any]:
         "is_suspicious": bool((values["suspicion"] or {}).get("is_suspicious")),
         "has_alarm": values["has_alarm"],
         "conversation": values["conversation__uuid"],
+        "schedule": values["schedule__uuid"],
         "attempts": values["attempts"],
         "attempts_counted": values["attempts"] - values["free_attempts"],
         "max_attempts": values["max_attempts"],
+        "handed_out_at": values["handed_out_at"],
         "not_before_at": values["not_before_at"],
         "start_by_at": values["start_by_at"],
         "held_until_at": _held_until(status, values["agent__held_until_at"]),

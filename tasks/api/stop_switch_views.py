@@ -37,6 +37,7 @@ class StopForm(StrictSerializer):
 class StopSwitchView(ApiView):
     """Whether everything is stopped."""
 
+    scope: ClassVar[str] = "operator"
     content_negotiation_class = JsonWithoutType
     rate_limits: ClassVar = {
         "GET": READ_LIMIT,

@@ -81,7 +81,7 @@ class TaskBatch(IdempotentPost, TaskView):
         bodies = read_body(TaskBatchForm, request)["tasks"]
         with conflicts(gone=Conflict(_GONE)), atomic():
             submissions = _submissions(self.user, bodies)
-            tasks = lifecycle.submit_many(actor=self.user, submissions=submissions)
+            tasks = lifecycle.submit_many(actor=self.user, submissions=submissions, source=self.source)
         # What the answers tell of them, in one query for each relation.
         prefetch_related_objects(tasks, "queue", "owner", "conversation")
         return Response({"tasks": [self.answer(task) for task in tasks]}, status=201)

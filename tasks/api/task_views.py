@@ -1,7 +1,6 @@
 """Tasks: list, create, read, edit and their history."""
 
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.transaction import atomic
@@ -15,16 +14,18 @@ from personalq.lib.constraints import conflicts
 from personalq.lib.errors import Conflict
 from personalq.lib.openapi import conflict, refusal
 from personalq.lib.pagination import PageParameters
-from tasks import access, feed, lifecycle
+from tasks import access, lifecycle
 from tasks.api import documents, references
 from tasks.api.base import READ_LIMIT, ApiView, ObjectView, created, read_body
-from tasks.api.filters import EVENTS_PER_PAGE, EventQuery, TaskQuery, tasks_listed
+from tasks.api.event_pages import page_of_events
+from tasks.api.filters import EventQuery, TaskQuery, tasks_listed
 from tasks.api.forms import TaskChanges, TaskForm
 from tasks.api.representations import attempt_row, task_in_full, task_row, task_rows, waiting_of
 from tasks.api.submissions import submission_of
 from tasks.attempt_history import MOST_ATTEMPTS, attempts_of
 from tasks.criteria import bounded_search
 from tasks.models import Task
+from tasks.models.task import Source
 from tasks.states import WORDS
 
 _LOCATION = OpenApiParameter(
@@ -47,6 +48,13 @@ _NOT_CREATED = conflict(
 
 class TaskView(ApiView):
     """What all routes about tasks share."""
+
+    scope: ClassVar[str] = "tasks"
+
+    @property
+    def source(self) -> str:
+        """The door by which new tasks come in: REST, or another one that uses its views."""
+        return getattr(self.request._request, "task_source", Source.API)
 
     def answer(self, task: Task) -> dict[str, Any]:
         """The task in full, as far as the one who asks may see it."""
@@ -103,7 +111,7 @@ class TaskList(IdempotentPost, TaskView):
         gone = Conflict("The agent or the queue was deleted at this moment. Choose another one.")
         with conflicts(gone=gone), atomic():
             wanted = submission_of(self.user, body, agent=agent, queue=queue)
-            (task,) = lifecycle.submit_many(actor=self.user, submissions=[wanted])
+            (task,) = lifecycle.submit_many(actor=self.user, submissions=[wanted], source=self.source)
         return created(self.answer(task))
 
 
@@ -166,16 +174,8 @@ class TaskEvents(OneTaskView):
     )
     def get(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
         task = self.find("view")
-        size = self.query.get("page_size", EVENTS_PER_PAGE)
-        # One more than is shown tells whether there is more.
-        wanted: dict[str, Any] = {name: self.query[name] for name in ("attempt", "kind") if name in self.query}
-        found = feed.read(
-            after=self.query.get("after", 0), up_to=feed.horizon(), limit=size + 1, task_ids=[task.pk], **wanted
-        )
-        shown = found[:size]
-        rest = {"after": shown[-1].id if shown else 0, "page_size": size, **wanted}
-        following = _events_after(task, rest, request) if len(found) > size else None
-        return Response({"results": [event.as_json() for event in shown], "next": following})
+        address = reverse("api-task-events", args=[task.uuid], request=request)
+        return page_of_events(self.query, address, task_ids=[task.pk])
 
 
 class TaskAttempts(OneTaskView):
@@ -192,8 +192,3 @@ class TaskAttempts(OneTaskView):
         task = self.find("view")
         found = [attempt_row(task, request)(attempt) for attempt in attempts_of(task)]
         return Response({"results": found, "total": task.attempts})
-
-
-def _events_after(task: Task, query: dict[str, Any], request: Request) -> str:
-    route = reverse("api-task-events", args=[task.uuid], request=request)
-    return f"{route}?{urlencode(query)}"

@@ -2,7 +2,7 @@
 
 A verb is one transaction: lock the row, check the status it expects (and, for a worker, the attempt), change the
 row, write the event. Whatever leaves the database happens after the commit; the sweep repeats what got lost.
-Locks are taken in the order concurrency key, queue, claims (`tasks.locks`), task, approval, spending, agent.
+Locks are taken in the order schedule, concurrency key, queue, claims (`tasks.locks`), task, approval, spending, agent.
 """
 
 from tasks.lifecycle.approvals import (
@@ -13,6 +13,7 @@ from tasks.lifecycle.approvals import (
     ApprovalPending,
     ApprovalTextChanged,
     approve,
+    assess_again,
     deny,
     digest_of,
     expire_approval,
@@ -28,6 +29,7 @@ from tasks.lifecycle.attempts import (
     fail,
     give_back,
     heartbeat,
+    keep,
     note_usage,
     park,
     raise_alarm,
@@ -36,6 +38,7 @@ from tasks.lifecycle.attempts import (
     reserve,
     still_held,
 )
+from tasks.lifecycle.handing import CLEARED, SWITCHED, WorkHandedOver, hand_out, put_behind, take_back
 from tasks.lifecycle.healing import (
     STOP_SWITCH_REASON,
     adopt,
@@ -45,24 +48,33 @@ from tasks.lifecycle.healing import (
     interrupt,
     recover_lost,
 )
+from tasks.lifecycle.importing import KEPT_ID_LIMIT, Intake, OlderTask, bring_in, set_ids_aside
 from tasks.lifecycle.incoming import Submission, UntrustedTextRefused, submit, submit_many
 from tasks.lifecycle.keys import ConcurrencyKeyTaken
 from tasks.lifecycle.spent import settle_forgotten
 
 __all__ = [
     "APPROVAL_REASONS",
+    "CLEARED",
+    "KEPT_ID_LIMIT",
     "STOP_SWITCH_REASON",
+    "SWITCHED",
     "ApprovalDecided",
     "ApprovalPending",
     "ApprovalTextChanged",
     "Claimed",
     "ConcurrencyKeyTaken",
+    "Intake",
+    "OlderTask",
     "Submission",
     "UntrustedTextRefused",
+    "WorkHandedOver",
     "adopt",
     "approve",
     "archive",
+    "assess_again",
     "backlog",
+    "bring_in",
     "cancel",
     "claim",
     "complete",
@@ -76,13 +88,16 @@ __all__ = [
     "expire_approval",
     "fail",
     "give_back",
+    "hand_out",
     "heartbeat",
     "hold_back",
     "interrupt",
+    "keep",
     "may_run",
     "move",
     "note_usage",
     "park",
+    "put_behind",
     "raise_alarm",
     "record_output",
     "record_outputs",
@@ -91,8 +106,10 @@ __all__ = [
     "reserve",
     "restore",
     "retry",
+    "set_ids_aside",
     "settle_forgotten",
     "still_held",
     "submit",
     "submit_many",
+    "take_back",
 ]

@@ -148,13 +148,25 @@ def hold(task: Task) -> bool:
     return True
 
 
+def assess_again(task: Task) -> dict[str, Any] | None:
+    """What is found in the text of a claimed task: SQL may have changed it since the task operator handed it out."""
+    agent = task.agent
+    if task.handed_out_at is None or agent is None or agent.untrusted_policy == UntrustedPolicy.ALLOW:
+        return task.suspicion
+    return suspicion_of(prompt=task.prompt, document=task.untrusted_text)
+
+
 @transaction.atomic
-def hold_back(*, claim: Claim) -> bool:
+def hold_back(*, claim: Claim, suspicion: dict[str, Any] | None) -> bool:
     """Put a claimed task back and ask, if somebody has to look at it first; tells whether. Raises ClaimLost.
 
-    The last gate: since the task came in its agent's settings or, by SQL, its row may have changed.
+    The last gate: since the task came in its agent's settings or, by SQL, its row may have changed. `suspicion` is what
+    stands in its text now.
     """
     task = rows.lock_claimed(claim)
+    if suspicion != task.suspicion:
+        task.suspicion = suspicion
+        task.save(update_fields=["suspicion"])
     if may_run(task):
         return False
     endings.give_back_row(task, NEEDS_APPROVAL)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 
+from personalq.lib.errors import InvalidInput
 from tasks import budgets, dispatch, events, locks, selection
 from tasks.allowance import Allowance, Wanted, allow
 from tasks.budgets import Amount
@@ -32,15 +33,24 @@ class Claimed:
 
 
 @transaction.atomic
-def claim(*, queue_id: int, worker: str, limit: int = 1) -> Claimed:
+def claim(
+    *,
+    queue_id: int,
+    worker: str,
+    limit: int = 1,
+    taker: selection.OutsideWorker | None = None,
+    lease_seconds: int | None = None,
+) -> Claimed:
     """Take at most `limit` of the queue's next ready tasks, within every limit there is.
 
-    `Claim.of(task)` is the right to write about the attempt that begins.
+    `Claim.of(task)` is the right to write about the attempt that begins. A `taker` is a worker outside, whose lease may
+    be longer than ours, but never longer than the attempt.
     """
     locks.hold_claims()
     now = database_now()
-    chosen = selection.select(queue_id=queue_id, limit=limit, now=now)
-    tasks = _start(queue_id, chosen.task_ids, now) if chosen.task_ids else []
+    chosen = selection.select(queue_id=queue_id, limit=limit, now=now, taker=taker)
+    lease = lease_seconds or settings.PERSONALQ_LEASE_SECONDS
+    tasks = _start(queue_id, chosen.task_ids, now, lease) if chosen.task_ids else []
     if tasks and chosen.queue is not None:
         _remember(chosen.queue, tasks, now)
     events.record_each(tasks, events.STARTED, data_of=lambda task: _started(task, worker))
@@ -139,6 +149,23 @@ def _news(piece: OutputPiece, recorded: int) -> dict[str, Any]:
     begin = max(piece.offset, recorded)
     text = piece.text[begin - piece.offset :]
     return {"text": text, "offset": begin} if text else {}
+
+
+@transaction.atomic
+def keep(*, claim: Claim, lease_seconds: int, text: str = "") -> Task:
+    """Renew an outside worker's lease and add a piece to its output.
+
+    Raises InvalidInput when the output would grow beyond the agent's limit; then nothing changes.
+    """
+    task = rows.lock_claimed(claim)
+    task.lease_expires_at = database_now() + timedelta(seconds=lease_seconds)
+    task.save(update_fields=["lease_expires_at"])
+    if text:
+        offset = _recorded_length(task)
+        if task.agent is not None and offset + len(text.encode()) > task.agent.output_limit_bytes:
+            raise InvalidInput.for_field("text", "too_long", "The output would grow beyond the agent's limit.")
+        events.record(task, events.OUTPUT, text=text, offset=offset)
+    return task
 
 
 @transaction.atomic
@@ -241,7 +268,8 @@ def _recorded_length(task: Task) -> int:
 _START = """
 UPDATE tasks SET
     status = 4, recorded_status = 4, attempts = tasks.attempts + 1, start_by_at = NULL,
-    started_at = %(now)s, lease_expires_at = %(now)s + make_interval(secs => %(lease)s),
+    started_at = %(now)s,
+    lease_expires_at = %(now)s + make_interval(secs => %(lease)s),
     deadline_at = %(now)s + make_interval(secs => agents.timeout_seconds)
 FROM agents
 WHERE agents.id = tasks.agent_id AND tasks.id IN (
@@ -253,12 +281,10 @@ RETURNING tasks.id
 """
 
 
-def _start(queue_id: int, task_ids: list[int], now: datetime) -> list[Task]:
+def _start(queue_id: int, task_ids: list[int], now: datetime, lease: int) -> list[Task]:
     """Make those of the tasks run that nobody has touched meanwhile."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            _START, {"queue": queue_id, "ids": task_ids, "now": now, "lease": settings.PERSONALQ_LEASE_SECONDS}
-        )
+        cursor.execute(_START, {"queue": queue_id, "ids": task_ids, "now": now, "lease": lease})
         started = {row[0] for row in cursor.fetchall()}
     found = Task.objects.select_related("agent").in_bulk(started)
     return [found[pk] for pk in task_ids if pk in found]

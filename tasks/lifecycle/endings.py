@@ -25,14 +25,15 @@ _LOSS_CAP_SECONDS: Final = 15
 DETAIL_LENGTH: Final = 10_000
 
 
-def cancel_row(task: Task, *, actor: User | None, reason: str) -> None:
-    """Cancel a locked, unfinished task."""
+def cancel_row(task: Task, *, actor: User | None, reason: str, code: str = "") -> None:
+    """Cancel a locked, unfinished task; `code` says which rule has done it, if nobody asked for it."""
     was_running = task.state == Status.RUNNING
     if task.state == Status.BACKLOGGED:
         rows.withdraw_approvals(task)
-    task.error_code = ""
+    task.error_code = code
     rows.finish(task, Status.CANCELLED)
-    events.record(task, events.CANCELLED, actor=actor, **({"reason": reason} if reason else {}))
+    told = {"reason": reason, "error_code": code}
+    events.record(task, events.CANCELLED, actor=actor, **{name: value for name, value in told.items() if value})
     if was_running:
         dispatch.stop_after_commit(task_id=task.pk, attempt=task.attempts)
         dispatch.nudge_after_commit(task.queue_id)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.models import User
 from personalq.lib.errors import AppError, Conflict, InvalidInput
 from tasks import budgets, dispatch, events, locks
 from tasks.lifecycle import approvals, keys, rows
-from tasks.models import Agent, Approval, ConcurrencyPolicy, Conversation, Queue, Task, UntrustedPolicy
+from tasks.models import Agent, Approval, ConcurrencyPolicy, Conversation, Queue, Schedule, Task, UntrustedPolicy
 from tasks.models.task import Source
 from tasks.states import Status
 
@@ -50,6 +50,10 @@ class Submission:
     """Whether the prompt itself is its owner's own word. If not, the agent gets that as data, too."""
     origin: str = ""
     """Where the text came from, in words for people."""
+    schedule: Schedule | None = None
+    """The schedule that brings it in."""
+    schedule_due_at: datetime | None = None
+    """When that schedule was due for it."""
 
     @property
     def key(self) -> str:
@@ -59,34 +63,39 @@ class Submission:
         return f"conversation {self.conversation.uuid}"
 
 
-def submit(*, actor: User, source: str = Source.API, **wanted: Any) -> Task:
+def submit(*, actor: User | None, source: str = Source.API, **wanted: Any) -> Task:
     """Write one new task; see `Submission` for what it takes and `submit_many` for what it raises."""
     return submit_many(actor=actor, submissions=[Submission(**wanted)], source=source)[0]
 
 
 @transaction.atomic
-def submit_many(*, actor: User, submissions: Sequence[Submission], source: str = Source.API) -> list[Task]:
+def submit_many(*, actor: User | None, submissions: Sequence[Submission], source: str = Source.API) -> list[Task]:
     """Write new tasks, all or none; each is ready to run at once unless backlogged, not yet due or to be approved.
+
+    Without an actor nobody asked for them but the clock.
 
     Raises Conflict when an agent was deleted meanwhile, ConcurrencyKeyTaken when a task had to give way,
     BudgetExhausted, UntrustedTextRefused, and InvalidInput when tasks of a batch would end each other.
     """
     # Before the first query: a long text takes a while, and nothing is locked meanwhile.
-    suspicions = [_suspicion(one) for one in submissions]
+    suspicions = [
+        assess(one.agent, prompt=one.prompt, document=one.untrusted_text, trusted=one.trusted) for one in submissions
+    ]
     budgets.refuse_when_exhausted([one.agent for one in submissions])
     _make_way(actor, submissions)
     _keep_from_deletion({one.agent.pk for one in submissions})
     tasks = Task.objects.bulk_create(
         [_task_of(one, source, suspicion) for one, suspicion in zip(submissions, suspicions, strict=True)]
     )
-    events.record_each(tasks, events.CREATED, actor=actor, data_of=_created)
+    told = {task.pk: _created(one, task) for one, task in zip(submissions, tasks, strict=True)}
+    events.record_each(tasks, events.CREATED, actor=actor, data_of=lambda task: told[task.pk])
     _ask_for_approval([task for one, task in zip(submissions, tasks, strict=True) if not one.is_backlogged])
     for queue_id in sorted({task.queue_id for task in tasks if task.queue_id is not None}):
         dispatch.nudge_after_commit(queue_id)
     return tasks
 
 
-def _make_way(actor: User, submissions: Sequence[Submission]) -> None:
+def _make_way(actor: User | None, submissions: Sequence[Submission]) -> None:
     keyed = [one for one in submissions if one.key]
     _refuse_rivals(submissions)
     # All keys first and in one order, so that two batches cannot wait for each other.
@@ -112,25 +121,20 @@ def _refuse_rivals(submissions: Sequence[Submission]) -> None:
 
 
 def _keep_from_deletion(agent_ids: set[int]) -> None:
-    # Shared with other submits, claims and edits; only deleting an agent takes the lock that conflicts with it.
-    # The foreign key alone would ask for it at the commit, too late for deleting to see the task.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT FROM agents WHERE id = ANY(%s) AND deleted_at IS NULL ORDER BY id FOR KEY SHARE",
-            [sorted(agent_ids)],
-        )
-        if cursor.rowcount != len(agent_ids):
-            raise Conflict("The agent was deleted at this moment. Choose another agent.")
+    if not locks.keep_agents(agent_ids):
+        raise Conflict("The agent was deleted at this moment. Choose another agent.")
 
 
-def _suspicion(one: Submission) -> dict[str, Any] | None:
-    """What was found in text from outside; None when there is none, or when the agent's policy asks nobody."""
-    policy = one.agent.untrusted_policy
-    is_all_own = one.trusted and not one.untrusted_text
-    if is_all_own or policy == UntrustedPolicy.ALLOW:
+def assess(agent: Agent, *, prompt: str, document: str, trusted: bool) -> dict[str, Any] | None:
+    """What is found in text from outside; None when there is none, or when the agent's policy asks nobody.
+
+    Raises UntrustedTextRefused.
+    """
+    is_all_own = trusted and not document
+    if is_all_own or agent.untrusted_policy == UntrustedPolicy.ALLOW:
         return None
-    found = approvals.suspicion_of(prompt="" if one.trusted else one.prompt, document=one.untrusted_text)
-    if found["is_suspicious"] and policy == UntrustedPolicy.REFUSE:
+    found = approvals.suspicion_of(prompt="" if trusted else prompt, document=document)
+    if found["is_suspicious"] and agent.untrusted_policy == UntrustedPolicy.REFUSE:
         raise UntrustedTextRefused
     return found
 
@@ -165,6 +169,7 @@ def _task_of(one: Submission, source: str, suspicion: dict[str, Any] | None) -> 
         origin=one.origin,
         suspicion=suspicion,
         conversation=one.conversation,
+        schedule=one.schedule,
         max_attempts=one.agent.max_attempts,
         not_before_at=one.not_before_at,
         start_by_at=start_by_at,
@@ -181,5 +186,8 @@ def _policy(one: Submission) -> str:
     return one.concurrency_policy or ConcurrencyPolicy.SINGLETON
 
 
-def _created(task: Task) -> dict[str, Any]:
-    return {"status": task.state.word, "title": task.title}
+def _created(one: Submission, task: Task) -> dict[str, Any]:
+    told = {"status": task.state.word, "title": task.title}
+    if one.schedule is None or one.schedule_due_at is None:
+        return told
+    return {**told, "schedule": str(one.schedule.uuid), "due_at": rows.as_text(one.schedule_due_at)}

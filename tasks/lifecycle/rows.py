@@ -62,6 +62,9 @@ def save(task: Task, status: Status, *texts: str) -> None:
     """Write what verbs change: the state, and those of the texts that are named."""
     task.status = task.recorded_status = status
     task.save(update_fields=(*_STATE, *texts))
+    if task.handed_out_at is not None or (task.agent_id is None and status == Status.READY):
+        # The task operator has its next turn, or something new to hand out.
+        dispatch.hand_out_after_commit()
 
 
 def finish(task: Task, status: Status, *texts: str) -> None:

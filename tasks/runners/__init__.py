@@ -20,10 +20,11 @@ from tasks.runners.base import (
 )
 from tasks.runners.command import CommandRunner
 from tasks.runners.echo import EchoRunner
+from tasks.runners.external import ExternalRunner
 from tasks.runners.models.runners import AnthropicRunner, OpenAIRunner
 from tasks.runners.web import HttpRunner
 
-_ALL: Final = (EchoRunner(), AnthropicRunner(), OpenAIRunner(), HttpRunner(), CommandRunner())
+_ALL: Final = (EchoRunner(), AnthropicRunner(), OpenAIRunner(), HttpRunner(), CommandRunner(), ExternalRunner())
 RUNNERS: Final[dict[str, Runner]] = {runner.kind: runner for runner in _ALL}
 KINDS: Final = tuple(RUNNERS)
 

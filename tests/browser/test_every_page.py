@@ -97,6 +97,8 @@ def others(product: Product, tasks: dict[str, str]) -> dict[str, str]:
     )
     return {
         **entrusted(product),
+        **lent(product),
+        **by_the_clock(product),
         "agent": f"/agents/{agent}",
         "agent-paused": f"/agents/{night}",
         "agent-delete": f"/agents/{agent}/delete",
@@ -116,6 +118,35 @@ def others(product: Product, tasks: dict[str, str]) -> dict[str, str]:
         "bulk-move": "/bulk-actions/new?action=move",
         "dead-letters": "/dead-letters",
         "dead-letters-discard": "/dead-letters/discard",
+        "task-operator": "/task-operator",
+    }
+
+
+def by_the_clock(product: Product) -> dict[str, str]:
+    """The addresses of schedules, in every state."""
+    echo = product.make_agent("Echo")
+    common = {"agent": echo, "prompt": "Sum up what came in since yesterday.", "zone": "Europe/Berlin"}
+
+    def make(name: str, **timing: object) -> str:
+        uuid: str = product.call("POST", "/api/v1/schedules", {**common, "name": name, **timing})["uuid"]
+        return uuid
+
+    morning = make("Morning report", timing="cron", cron="30 6 * * MON-FRI")
+    make("Ping of the importer", timing="interval", every_seconds=5_400)
+    make("New year", timing="once", starts_at="2035-01-01T00:00:00Z", zone="Pacific/Kiritimati")
+    asleep = make("Weekly letter", timing="cron", cron="0 9 * * SUN")
+    product.call("POST", f"/api/v1/schedules/{asleep}/pause")
+    for _ in range(2):
+        task = product.call("POST", f"/api/v1/schedules/{morning}/run")["uuid"]
+        product.wait_for_status(task, "complete")
+    return {
+        "schedules": "/schedules",
+        "schedule": f"/schedules/{morning}",
+        "schedule-paused": f"/schedules/{asleep}",
+        "schedule-new": "/schedules/new",
+        "schedule-edit": f"/schedules/{morning}/edit",
+        "schedule-delete": f"/schedules/{morning}/delete",
+        "task-of-schedule": f"/tasks/{task}",
     }
 
 
@@ -149,6 +180,21 @@ def entrusted(product: Product) -> dict[str, str]:
         "budget": f"/budgets/{budget}",
         "budget-delete": f"/budgets/{budget}/delete",
     }
+
+
+def lent(product: Product) -> dict[str, str]:
+    """The addresses of personal tokens: one that works, one that soon ends, one that is revoked."""
+    made = [
+        product.call("POST", "/api/v1/tokens", {"name": name, "scopes": scopes, "expires_in_days": days})
+        for name, scopes, days in (
+            ("Old laptop", ["tasks:read"], 90),
+            ("Build server of the archive", ["tasks:read", "tasks:write", "agents:read"], 3),
+            ("Claude Code", ["tasks:read", "tasks:write", "tasks:work", "schedules:read", "schedules:write"], 366),
+        )
+    ]
+    product.call("DELETE", f"/api/v1/tokens/{made[0]['uuid']}")
+    path = f"/tokens/{made[1]['uuid']}"
+    return {"tokens": "/tokens", "token-new": "/tokens/new", "token": path, "token-revoke": f"{path}/revoke"}
 
 
 def addresses(tasks: dict[str, str], others: dict[str, str]) -> dict[str, str]:
@@ -221,6 +267,7 @@ def settle(page: Page) -> None:
         "/admin/accounts/user/",
         "/admin/accounts/user/add/",
         "/admin/accounts/credential/",
+        "/admin/tasks/schedule/",
     ],
 )
 def test_admin_works_under_the_policy(page: Page, tasks: dict[str, str], address: str) -> None:

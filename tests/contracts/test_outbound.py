@@ -48,6 +48,8 @@ ALLOWED = {
     ("personalq/lib/outbound/names.py", "getaddrinfo"): "the outbound client: its one lookup of names",
     ("personalq/embedded/product.py", "http.client"): "asks our own web process on this machine whether it is ready",
     ("personalq/embedded/valkey.py", "connect"): "speaks to our own Valkey through its socket file",
+    ("tasks/cli/personalq_cli.py", "http.client"): "the client that people run on their machines; here it is only read",
+    ("tasks/cli/personalq_cli.py", "connect"): "the same",
     ("tasks/runners/models/anthropic_wire.py", "anthropic"): "the SDK, over http.client()",
     ("tasks/runners/models/openai_wire.py", "openai"): "the SDK, over http.client()",
     ("tasks/runners/models/connections.py", "httpx2"): "types, and a stream around one of http.client()",

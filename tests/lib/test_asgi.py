@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from personalq.lib.asgi import LARGE_BODIES_AT_ONCE, BodyLimit, Headers, Message, Receive, Scope, Send
+from personalq.lib.asgi import LARGE_BODIES_AT_ONCE, BodyLimit, ByPath, Headers, Message, Receive, Scope, Send
 from personalq.lib.security_headers import FIXED_HEADERS
 
 pytestmark = [pytest.mark.security, pytest.mark.usefixtures("loopback")]
@@ -350,3 +350,23 @@ def test_whoever_waits_too_long_for_a_turn_is_told_to_come_again() -> None:
             crowd.let_go.set()
 
     asyncio.run(crowd_in())
+
+
+@pytest.mark.parametrize(("path", "place"), [("/mcp", 0), ("/mcp/", 1), ("/mcp/x", 1), ("/", 1)])
+async def test_requests_go_by_their_whole_path(path: str, place: int) -> None:
+    seen: list[int] = []
+
+    def application(number: int) -> Any:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            seen.append(number)
+
+        return answer
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        raise AssertionError
+
+    await ByPath({"/mcp": application(0)}, otherwise=application(1))({"type": "http", "path": path}, receive, send)
+    assert seen == [place]

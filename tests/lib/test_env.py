@@ -267,6 +267,15 @@ class TestBaseUrls:
     def test_blank_means_the_default(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
         assert self.read(monkeypatch, value) == [*self.DEFAULT]
 
+    def test_a_single_one_may_be_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(NAME, " ")
+        assert env.optional_base_url(NAME, internal=[]) == ""
+        monkeypatch.setenv(NAME, "https://Runner.example.org/")
+        assert env.optional_base_url(NAME, internal=[]) == "https://runner.example.org"
+        monkeypatch.setenv(NAME, "http://runner.example.org")
+        with pytest.raises(ImproperlyConfigured, match=NAME):
+            env.optional_base_url(NAME, internal=["runner.example.org:81"])
+
     def test_addresses_are_written_in_one_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
         value = " HTTPS://API.Example.com:443/v1/ ,http://127.0.0.1:11434/v1,https://a.example.com"
         assert self.read(monkeypatch, value) == [

@@ -252,13 +252,25 @@ class TestHttps:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api", "/api/", "/api/v1/x", "//api/v1", "/ws/", "/webhooks/a", "/mcp", "/agent-tools"]
+    "path",
+    [
+        "/api",
+        "/api/",
+        "/api/v1/x",
+        "//api/v1",
+        "/ws/",
+        "/webhooks/a",
+        "/mcp",
+        "/agent-tools",
+        "/cursor-agents",
+        "/cursor-agents/agents/",
+    ],
 )
 def test_paths_of_programs(path: str) -> None:
     assert is_machine_path(path)
 
 
-@pytest.mark.parametrize("path", ["/", "/apix", "/apis/v1", "/tasks/api", "/admin/api/", "/wsx", ""])
+@pytest.mark.parametrize("path", ["/", "/apix", "/cursor-agentsx", "/apis/v1", "/tasks/api", "/admin/api/", "/wsx", ""])
 def test_paths_of_people(path: str) -> None:
     assert not is_machine_path(path)
     assert not is_api_path(path)

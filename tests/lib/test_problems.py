@@ -53,6 +53,17 @@ def test_problem_has_the_members_of_rfc_9457_and_ours() -> None:
     }
 
 
+def test_clients_of_the_older_service_get_one_sentence() -> None:
+    wrong = [FieldError("name", "required", "Write one."), FieldError("", "empty", "Send something.")]
+    request = RequestFactory().post("/cursor-agents/agents")
+    shown = problem_response(errors.InvalidInput(errors=wrong), request)
+    assert shown.headers["Content-Type"].startswith("application/json")
+    told = json.loads(shown.content)
+    assert told.pop("request_id") == ""
+    assert told == {"error": "name: Write one. Send something.", "code": "validation_error"}
+    assert json.loads(problem_response(errors.NotFound(), request).content)["error"] == errors.NotFound.advice
+
+
 def test_request_id_of_the_body_is_that_of_the_header(quiet_client: Client) -> None:
     answer = quiet_client.get("/api/v1/raise/conflict")
     assert answer.json()["request_id"] == answer["X-Request-ID"]

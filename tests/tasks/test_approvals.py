@@ -307,7 +307,7 @@ def test_what_sql_makes_ready_is_asked_about_before_it_is_begun(agent: Agent) ->
         cursor.execute("UPDATE tasks SET status = 0 WHERE id = %s", [task.pk])
     sweep()
     claimed = claim_next(agent.queue)
-    assert lifecycle.hold_back(claim=Claim.of(claimed))
+    assert lifecycle.hold_back(claim=Claim.of(claimed), suspicion=claimed.suspicion)
     assert now_of(task).state == Status.BACKLOGGED
     assert pending(task).reason == "agent_requires"
 
@@ -316,5 +316,5 @@ def test_a_task_that_needs_no_approval_is_not_held_back(owner: User) -> None:
     free = make_agent(owner)
     make_task(free)
     claimed = claim_next(free.queue)
-    assert not lifecycle.hold_back(claim=Claim.of(claimed))
+    assert not lifecycle.hold_back(claim=Claim.of(claimed), suspicion=claimed.suspicion)
     assert now_of(claimed).state == Status.RUNNING

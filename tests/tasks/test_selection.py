@@ -180,6 +180,7 @@ def test_tasks_that_are_not_due_are_not_even_read(agent: Agent, queue: Queue) ->
                 "now": timezone.now(),
                 "looked_at": 1000,
                 "limit": 5,
+                "hands_out": False,
             },
         )
         plan = str(cursor.fetchone()[0])

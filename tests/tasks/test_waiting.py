@@ -8,11 +8,11 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from tasks import agents, heartbeats, queues, selection, stop_switch
+from tasks import agents, heartbeats, queues, selection, stop_switch, task_operator
 from tasks.models import Agent, Heartbeat, Queue, QueueStart, Task, UserLimits
 from tasks.models.heartbeat import Role
 from tasks.waiting import CODES, why
-from tests.makers import claim_next, make_agent, make_queue, make_running, make_task, make_user
+from tests.makers import claim_next, make_agent, make_operator, make_queue, make_running, make_task, make_user
 
 pytestmark = pytest.mark.django_db
 LATER = timedelta(hours=1)
@@ -85,10 +85,39 @@ def write_by_sql(task: Task) -> None:
     change_task(task, recorded_status=3)
 
 
+def take_agent(task: Task) -> None:
+    change_task(task, agent=None, owner=None, source="sql")
+
+
+def turn_task_operator_on() -> Agent:
+    operator = make_operator()
+    agent = make_agent(operator, queue=make_queue())
+    task_operator.turn_on(actor=operator, agent=agent)
+    return agent
+
+
+def block_task_operator(task: Task) -> None:
+    take_agent(task)
+    Agent.objects.filter(pk=turn_task_operator_on().pk).update(deleted_at=timezone.now())
+
+
+def give_to_task_operator(task: Task) -> None:
+    take_agent(task)
+    turn_task_operator_on()
+
+
+def let_another_one_run(task: Task) -> None:
+    other, _claim = make_running(turn_task_operator_on())
+    change_task(other, handed_out_at=timezone.now())
+    change_task(task, handed_out_at=timezone.now())
+
+
 # In the order in which they are told.
 OBSTACLES: dict[str, Callable[[Task], Any]] = {
     "stop_switch": lambda _: stop_switch.turn_on(actor=make_user(), stops_running=False),
     "not_recorded": write_by_sql,
+    "task_operator_off": lambda task: change_task(task, handed_out_at=timezone.now()),
+    "task_operator_blocked": block_task_operator,
     "no_agent": lambda task: change_task(task, agent=None, source="sql"),
     "owner_inactive": lambda task: User.objects.filter(tasks=task).update(is_active=False),
     "not_before": lambda task: change_task(task, not_before_at=timezone.now() + LATER),
@@ -96,12 +125,19 @@ OBSTACLES: dict[str, Callable[[Task], Any]] = {
     "agent_held": lambda task: change_agent(task, held_until_at=timezone.now() + LATER, held_code="rate_limited"),
     "queue_paused": pause_queue,
     "no_worker": lambda _: Heartbeat.objects.all().delete(),
+    "task_operator_next": give_to_task_operator,
+    "task_operator_busy": let_another_one_run,
     "key_busy": lambda task: change_task(task, concurrency_key="k", concurrency_policy="singleton"),
     "agent_full": lambda task: change_agent(task, concurrency_limit=1),
     "user_full": limit_user,
     "queue_full": lambda task: change_queue(task, concurrency_limit=1),
     "rate": limit_rate,
+    "outside_worker": lambda task: change_agent(task, kind="external"),
 }
+# Whether our own workers are at work does not matter to a task for an outside worker, and a task of the task operator
+# has no agent of its own.
+APART = {"outside_worker", "task_operator_off", "task_operator_blocked", "task_operator_next", "task_operator_busy"}
+BESIDE_OTHERS = [code for code in OBSTACLES if code not in APART]
 
 
 def test_every_code_is_met_here() -> None:
@@ -121,10 +157,34 @@ def test_each_obstacle_is_told_and_keeps_claims_from_the_task(code: str, task: T
 
 def test_of_several_reasons_the_first_one_is_told(task: Task) -> None:
     told = []
-    for code in reversed(OBSTACLES):
+    for code in reversed(BESIDE_OTHERS):
         OBSTACLES[code](task)
         told.append(code_of(task))
-    assert told == list(reversed(OBSTACLES))
+    assert told == list(reversed(BESIDE_OTHERS))
+
+
+def test_task_for_an_outside_worker_does_not_wait_for_ours(task: Task) -> None:
+    change_agent(task, kind="external")
+    Heartbeat.objects.all().delete()
+    assert code_of(task) == "outside_worker"
+
+
+def test_row_of_nobody_waits_for_the_task_operator_that_is_off(task: Task) -> None:
+    take_agent(task)
+    assert (code_of(task), is_taken(task)) == ("task_operator_off", False)
+
+
+def test_sentence_tells_what_blocks_the_task_operator(task: Task) -> None:
+    block_task_operator(task)
+    waiting = why(fresh(task))
+    assert waiting is not None
+    assert waiting.sentence.startswith("Its agent was deleted.")
+
+
+def test_row_of_nobody_waits_for_its_time(task: Task) -> None:
+    give_to_task_operator(task)
+    change_task(task, not_before_at=timezone.now() + LATER)
+    assert code_of(task) == "not_before"
 
 
 def test_only_ready_tasks_wait(agent: Agent) -> None:

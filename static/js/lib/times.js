@@ -3,7 +3,12 @@
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const absolute = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const today = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
+const full = new Intl.DateTimeFormat("en-GB", {
+  weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
+});
 const second = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+
+export const ownZone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 export function keepTimes() {
   refresh();
@@ -12,11 +17,16 @@ export function keepTimes() {
 
 export function refresh() {
   const now = Date.now();
-  for (const time of document.querySelectorAll("time")) {
-    const words = "clock" in time.dataset ? clock : wordsFor;
-    write(time, words(Date.parse(time.dateTime), now), exact(time));
+  for (const time of document.querySelectorAll("time:not([data-fixed])")) {
+    write(time, wordsOf(time.dataset)(Date.parse(time.dateTime), now), exact(time));
   }
+  for (const span of document.querySelectorAll("[data-zone-name]")) write(span, `(${ownZone})`);
   for (const span of document.querySelectorAll("[data-since]")) write(span, lasting(now - Date.parse(span.dataset.since)));
+}
+
+function wordsOf(data) {
+  if ("exact" in data) return inFull;
+  return "clock" in data ? clock : wordsFor;
 }
 
 function write(element, words, title = "") {
@@ -45,7 +55,14 @@ function clock(at, now) {
   return new Date(minute).toDateString() === new Date(now).toDateString() ? today.format(minute) : absolute.format(minute);
 }
 
-// The same words as in realtime/templatetags/pages.py, but for the tenths.
+// The same words as in realtime/templatetags/schedules.py.
+function inFull(at) {
+  const parts = Object.fromEntries(full.formatToParts(at).map(({ type, value }) => [type, value]));
+  const time = `${parts.hour}:${parts.minute}${parts.second === "00" ? "" : `:${parts.second}`}`;
+  return `${parts.weekday} ${parts.day} ${parts.month} ${parts.year}, ${time}`;
+}
+
+// The same words as in realtime/words.py, but for the tenths.
 export function lasting(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1_000));
   const hours = Math.floor(seconds / 3_600);

@@ -122,7 +122,7 @@ class HttpConfig(StrictSerializer):
         return url
 
     def validate_headers(self, headers: Mapping[str, Any]) -> Mapping[str, Any]:
-        secret = next((name for name in headers if _SECRET_NAME.search(name)), None)
+        secret = next((name for name in headers if looks_secret(name)), None)
         if secret is not None:
             raise ValidationError(
                 f"{secret} looks like a secret and would be stored readably here. Put it into a credential of the "
@@ -153,6 +153,11 @@ class HttpConfig(StrictSerializer):
 
     def _error(self, code: str) -> ErrorDetail:
         return ErrorDetail(str(self.error_messages[code]), code)
+
+
+def looks_secret(header: str) -> bool:
+    """Whether a header of this name belongs into a credential."""
+    return _SECRET_NAME.search(header) is not None
 
 
 def has_body(config: Mapping[str, Any]) -> bool:

@@ -34,6 +34,11 @@ def unknown_placeholders(template: Any) -> set[str]:
     return {name for text in _strings(template) for name in _PLACEHOLDER.findall(text)} - set(PLACEHOLDERS)
 
 
+def has_placeholders(template: Any) -> bool:
+    """Whether anything in it would be replaced, or refused."""
+    return any(_PLACEHOLDER.search(text) for text in _strings(template))
+
+
 def _strings(template: Any) -> Iterator[str]:
     if isinstance(template, str):
         yield template

@@ -162,6 +162,23 @@ class TestOne:
         for path in ("", "/pause", "/delete"):
             assert page.post(f"/queues/{shared.uuid}{path}", form).status_code == 403
 
+    def test_its_page_counts_what_is_in_it(self, page: SecureClient, alice: User, lane: Queue) -> None:
+        agent = make_agent(alice, name="scribe", queue=lane)
+        make_task(agent)
+        make_task(agent, not_before_at=timezone.now() + timedelta(hours=1))
+        shown = text_of(page.get(f"/queues/{lane.uuid}"))
+        assert "What is in it Waiting 1 Delayed 1 Running 0 Complete 0 Failed 0 Agents scribe" in shown
+
+    def test_shared_page_counts_ones_own_only(
+        self, page: SecureClient, operators_page: SecureClient, agent: Agent, bob: User
+    ) -> None:
+        make_task(agent)
+        make_task(make_agent(bob, name="bobs"))
+        address = f"/queues/{Queue.objects.shared_default().uuid}"
+        assert "What is in it, of yours Waiting 1" in text_of(page.get(address))
+        assert "bobs" not in text_of(page.get(address))
+        assert "What is in it Waiting 2" in text_of(operators_page.get(address))
+
     def test_shared_one_is_changed_by_operators(self, operators_page: SecureClient, form: dict[str, Any]) -> None:
         shared = Queue.objects.shared_default()
         operators_page.post(f"/queues/{shared.uuid}", form)
@@ -178,7 +195,9 @@ class TestDelete:
 
     def test_is_refused_while_it_is_used(self, page: SecureClient, alice: User, lane: Queue) -> None:
         make_task(make_agent(alice, queue=lane))
-        assert "1 agent and 1 task that is not finished" in text_of(page.get(f"/queues/{lane.uuid}/delete"))
+        assert "1 agent, 0 schedules and 1 task that is not finished" in text_of(
+            page.get(f"/queues/{lane.uuid}/delete")
+        )
         answer = page.post(f"/queues/{lane.uuid}/delete")
         assert answer.status_code == 409
         assert "Nothing was deleted." in text_of(answer)

@@ -93,7 +93,7 @@ def test_row_by_sql_without_an_agent_is_told(operators_page: SecureClient) -> No
     task.refresh_from_db()
     assert head_of(operators_page, task) == "getting in line"
     task = lifecycle.adopt(task_id=task.pk) or task
-    assert head_of(operators_page, task) == "it has no agent"
+    assert head_of(operators_page, task) == "the task operator is off"
 
 
 def test_every_reason_there_is_has_words(page: SecureClient, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from accounts.models import TokenFamily, User
-from accounts.tokens import AccessToken, issue_pair
+from accounts.signed_tokens import AccessToken
+from accounts.tokens import issue_pair
 
 PATIENCE_SECONDS = 20.0
 

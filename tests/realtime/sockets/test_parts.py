@@ -5,7 +5,9 @@ import multiprocessing
 import threading
 import time
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -20,6 +22,7 @@ from realtime.outbox import Outbox
 from realtime.refusals import TOKEN_EXPIRED, TOO_LONG, TOO_SLOW, Refused
 from realtime.routing import websocket_application
 from realtime.waiting_room import WaitingRoom
+from tasks.feed import FeedEvent
 
 
 class Wire:
@@ -43,6 +46,21 @@ async def until(condition: Any) -> None:
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - nothing tells of it, and no time has to pass
             await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("noun", ["task", "schedule"])
+def test_event_that_is_too_long_links_to_the_history_that_it_is_part_of(noun: str) -> None:
+    uuid = uuid4()
+    known: dict[str, Any] = {
+        "id": 7,
+        "task_id": None,
+        "task": None,
+        "owner_id": 1,
+        "attempt": 0,
+        "at": datetime.now(UTC),
+    }
+    event = FeedEvent(**{**known, noun: uuid}, kind="k", data={"text": "x" * frames.MAX_BYTES})
+    assert f'"link":"/api/v1/{noun}s/{uuid}/events?after=6"' in frames.of_event(event).message["text"]
 
 
 async def test_outbox_sends_in_order_and_closes_once() -> None:

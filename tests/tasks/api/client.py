@@ -9,11 +9,12 @@ from tests.clients import fresh_client
 
 
 class Api:
-    """Sends JSON as one user, with a real access token; without a user as a stranger to the house."""
+    """Sends JSON as one user, with a real access token or the one given; without either as a stranger to the house."""
 
-    def __init__(self, user: User | None = None) -> None:
+    def __init__(self, user: User | None = None, *, token: str = "") -> None:
         self.client = fresh_client()
-        self.headers = {"Authorization": f"Bearer {tokens.issue_pair(user).access}"} if user else {}
+        token = token or (tokens.issue_pair(user).access if user else "")
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def get(self, path: str, **query: Any) -> Any:
         return self.send("GET", path, query_params=query)

@@ -18,7 +18,7 @@ from personalq.api_about import openapi_document
 from personalq.lib.errors import AppError
 from tasks import conversations, lifecycle
 from tasks.allowance import Wanted
-from tasks.models import Agent, BudgetScope, Task
+from tasks.models import Agent, BudgetScope, Schedule, Task
 from tasks.usage import Usage
 from tests.access.routes import Route, all_routes
 from tests.makers import claim_next, make_agent, make_running, make_task
@@ -98,7 +98,7 @@ def test_writing_operations_describe_their_body() -> None:
                if method in {"POST", "PATCH"} and "requestBody" not in operation}  # fmt: skip
     assert without == {
         "retry_task", "backlog_task", "release_task", "archive_task", "restore_task", "pause_queue", "resume_queue",
-        "stop_bulk_action", "test_credential",
+        "stop_bulk_action", "test_credential", "pause_schedule", "resume_schedule", "run_schedule",
         "pause_agent", "resume_agent", "end_agent_hold", "test_agent",
     }  # fmt: skip
 
@@ -110,6 +110,8 @@ def test_no_answer_has_a_field_for_a_secret() -> None:
     assert suspicious == {
         "has_secret", "tokens_in", "tokens_out", "tokens", "tokens_reserved", "token_limit", "max_tokens",
         "token_parameter", "concurrency_key",
+        # Once, to whoever has made it.
+        "token",
     }  # fmt: skip
 
 
@@ -202,6 +204,27 @@ def test_real_conversations_fit_the_document(as_alice: Api, agent: Agent) -> Non
     make_task(agent, conversation=conversation)
     fits(as_alice.get("conversations").json(), "ConversationPage")
     fits(as_alice.get(f"conversations/{conversation.uuid}").json(), "Conversation")
+
+
+@pytest.mark.django_db
+def test_real_schedules_fit_the_document(as_alice: Api, agent: Agent) -> None:
+    body = {"name": "n", "timing": "cron", "cron": "0 9 * * *", "agent": agent.name, "prompt": "p", "queue": None}
+    fits(body, "ScheduleFormRequest")
+    made = as_alice.post("schedules", body).json()
+    fits(made, "Schedule")
+    schemas = document()["components"]["schemas"]
+    assert set(made) == set(schemas["Schedule"]["properties"])
+    fits(as_alice.post(f"{made['url']}/run").json(), "Task")
+    Schedule.objects.update(warning="late", warned_at=timezone.now())
+    fits(as_alice.get("schedules", zone="Asia/Tokyo").json(), "SchedulePage")
+    assert set(as_alice.get("schedules").json()["results"][0]) == set(schemas["ScheduleRow"]["properties"])
+    for path, schema in (("fires", "FirePage"), ("events", "ScheduleEventPage")):
+        page = as_alice.get(f"{made['url']}/{path}").json()
+        assert page["results"]
+        fits(page, schema)
+    timing = {"timing": "interval", "every_seconds": 60, "viewer_zone": "UTC"}
+    fits(timing, "PreviewFormRequest")
+    fits(as_alice.post("schedules/preview", timing).json(), "DueTimes")
 
 
 @pytest.mark.django_db

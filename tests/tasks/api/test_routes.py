@@ -204,7 +204,7 @@ def test_a_token_needs_no_csrf_token(alice: User, agent: Agent) -> None:
 def test_the_root_tells_where_to_begin(as_alice: Api) -> None:
     body = as_alice.get("").json()
     nouns = {
-        "me", "tasks", "agents", "queues", "credentials", "model_prices", "approvals", "budgets", "usage",
+        "me", "tasks", "agents", "queues", "credentials", "tokens", "model_prices", "approvals", "budgets", "usage",
         "conversations", "dead_letters", "bulk_actions", "stop_switch",
     }  # fmt: skip
     assert set(body) == {*nouns, "schema", "docs"}

@@ -53,6 +53,7 @@ def test_a_new_task_is_described_in_full(as_alice: Api, agent: Agent) -> None:
         "title": "", "prompt": "p", "status": "ready", "order": 0, "agent": str(agent.uuid),
         "agent_name": "scribe", "queue": "default", "input": None, "source": "api", "trusted": True,
         "origin": "", "is_suspicious": False, "has_alarm": False, "conversation": None, "parked_at": None,
+        "schedule": None, "handed_out_at": None,
         "untrusted_text": "", "suspicion": None, "approval": None,
         "attempts": 0, "attempts_counted": 0, "max_attempts": 3, "is_dead": False, "not_before_at": None,
         "start_by_at": None, "held_until_at": None, "concurrency_key": None, "concurrency_policy": None,
