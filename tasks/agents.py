@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict, Unpack
 
 from django.db import transaction
+from django.db.models import PROTECT
 from django.utils import timezone
 
 from accounts.models import Credential, User
@@ -122,7 +123,8 @@ def end_hold(*, actor: User, agent: Agent) -> Agent:
 def delete(*, actor: User, agent: Agent) -> None:
     """Delete an agent; it stays behind the history of its tasks, and its name becomes free.
 
-    Raises Conflict `agent_in_use` while it has unfinished tasks or schedules, and NotFound when it is deleted already.
+    Raises Conflict `agent_in_use` while it has unfinished tasks, schedules or doors, and NotFound when it is deleted
+    already.
     """
     # The full row lock waits for tasks that are being submitted, and makes later ones wait for this decision.
     current = _lock(agent, no_key=False)
@@ -130,6 +132,7 @@ def delete(*, actor: User, agent: Agent) -> None:
     if unfinished:
         raise AgentInUse(f"{_count(unfinished)} not finished. {AgentInUse.advice}")
     _refuse_if_scheduled(current)
+    _refuse_if_used_elsewhere(current)
     current.deleted_at = timezone.now()
     # So that the credential can be deleted, too.
     current.credential = None
@@ -212,6 +215,18 @@ def _refuse_if_scheduled(agent: Agent) -> None:
     names = list(agent.schedules.existing().order_by("id").values_list("name", flat=True)[: _MOST_NAMED + 1])
     if names:
         raise AgentInUse(f"Schedules use it: {_listed(names)}. Give them another agent or delete them first.")
+
+
+def _refuse_if_used_elsewhere(agent: Agent) -> None:
+    # Whoever stands above us, such as doors, is found by the foreign key. A deleted agent keeps its row.
+    for relation in Agent._meta.related_objects:
+        other: Any = relation.related_model
+        if other._meta.app_label == Agent._meta.app_label or relation.on_delete is not PROTECT:
+            continue
+        rows = other._base_manager.filter(**{relation.field.name: agent}).order_by("pk")[: _MOST_NAMED + 1]
+        if names := [str(row) for row in rows]:
+            nouns = str(other._meta.verbose_name_plural)
+            raise AgentInUse(f"Used by {nouns}: {_listed(names)}. Give them another agent or delete them first.")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from django.db import connection
+
 from accounts.models import User
 from tasks import signals
 from tasks.models import Schedule, Task, TaskEvent
@@ -68,9 +70,7 @@ def record_each(
     tasks: Sequence[Task], kind: str, *, actor: User | None = None, data_of: Callable[[Task], dict[str, Any]]
 ) -> None:
     """Write one event of the same kind for each task, in their order; otherwise as `record`."""
-    written = TaskEvent.objects.bulk_create([_event(task, kind, actor, data_of(task)) for task in tasks])
-    for event in written:
-        signals.task_event_recorded.send(sender=TaskEvent, event=event)
+    _tell(TaskEvent.objects.bulk_create(_numbered([_event(task, kind, actor, data_of(task)) for task in tasks])))
 
 
 def _event(task: Task, kind: str, actor: User | None, data: dict[str, Any]) -> TaskEvent:
@@ -84,5 +84,20 @@ def _by(actor: User | None) -> dict[str, Any]:
 
 def _write(event: TaskEvent) -> TaskEvent:
     event.save(force_insert=True)
-    signals.task_event_recorded.send(sender=TaskEvent, event=event)
+    _tell([event])
     return event
+
+
+def _numbered(unwritten: list[TaskEvent]) -> list[TaskEvent]:
+    # Django does not read keys back that the database gives to many rows, and receivers need them.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT next_task_event_id() FROM generate_series(1, %s)", [len(unwritten)])
+        for event, (number,) in zip(unwritten, cursor.fetchall(), strict=True):
+            event.id = number
+    return unwritten
+
+
+def _tell(written: Sequence[TaskEvent]) -> None:
+    for event in written:
+        signals.task_event_recorded.send(sender=TaskEvent, event=event)
+    signals.task_events_recorded.send(sender=TaskEvent, events=written)

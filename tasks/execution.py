@@ -18,7 +18,7 @@ from tasks.output import Output
 from tasks.output_writer import OutputWriter
 from tasks.preparation import Prepared, prepare
 from tasks.runners import ArtifactFile, Outcome, Parked, Piece, RunFailed
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 
 logger: Final = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -7,9 +7,10 @@ from celery.signals import worker_ready, worker_shutdown
 from celery.worker.control import control_command
 from django.conf import settings
 
-from tasks import bulk, engine, firing, task_operator
+from tasks import bulk, engine, task_operator
 from tasks.claims import Claim
 from tasks.runners.command import sweep_scratch, tell_what_is_missing
+from tasks.schedules import firing
 from tasks.sweep import sweep as heal
 
 

@@ -5,13 +5,13 @@ from decimal import Decimal
 from typing import Final
 
 from tasks import lifecycle
-from tasks.allowance import PriceUnknown
-from tasks.budgets import BudgetExhausted, BudgetReserved
 from tasks.claims import Claim
 from tasks.database_threads import DatabaseThreads
 from tasks.preparation import Prepared
 from tasks.runners import RunFailed
-from tasks.usage import Usage
+from tasks.spending.allowance import PriceUnknown
+from tasks.spending.budgets import BudgetExhausted, BudgetReserved
+from tasks.spending.usage import Usage
 
 NOTED_EVERY: Final = Decimal("0.1")
 """The part by which usage grows before it is written down again."""

@@ -6,14 +6,15 @@ from typing import Any, Final
 from accounts import credentials
 from accounts.models import Credential
 from accounts.secret_values import parts_of
-from tasks import conversations, lifecycle, prices, untrusted
-from tasks.allowance import Allowance, PriceUnknown, Wanted
-from tasks.budgets import BudgetExhausted, BudgetReserved
+from tasks import conversations, lifecycle, untrusted
 from tasks.claims import Claim, ClaimLost
 from tasks.masking import Mask
 from tasks.models import Agent, ModelPrice, Task
 from tasks.runners import Desk, Request, RunFailed, Runner, checked_config, runner_for
-from tasks.usage import Usage
+from tasks.spending import prices
+from tasks.spending.allowance import Allowance, PriceUnknown, Wanted
+from tasks.spending.budgets import BudgetExhausted, BudgetReserved
+from tasks.spending.usage import Usage
 
 DEFAULT_WINDOW: Final = 32_000
 """Tokens, for models that the price table does not know."""

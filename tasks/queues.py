@@ -8,7 +8,7 @@ import time
 from typing import Final, TypedDict, Unpack
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import ProtectedError, QuerySet
 
 from accounts.models import User
 from personalq.lib.constraints import NameTaken, conflicts
@@ -111,8 +111,17 @@ def _move_some_and_delete(queue: Queue) -> bool:
     # Those of deleted agents and schedules, which stay behind the history.
     current.agents.update(queue=default)
     current.schedules.update(queue=None)
-    current.delete()
+    _delete(current)
     return True
+
+
+def _delete(queue: Queue) -> None:
+    try:
+        queue.delete()
+    except ProtectedError as error:
+        # Of those who stand above us, such as doors.
+        nouns = sorted({str(row._meta.verbose_name_plural) for row in error.protected_objects})
+        raise QueueInUse(f"Used by {' and '.join(nouns)}. {QueueInUse.advice}") from None
 
 
 def _refuse_if_used(queue: Queue) -> None:

@@ -9,9 +9,10 @@ from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from tasks import dispatch, firing, heartbeats, lifecycle, locks, selection, task_operator
+from tasks import dispatch, heartbeats, lifecycle, locks, selection, task_operator
 from tasks.models import BulkAction, Task
 from tasks.models.task import TaskQuerySet
+from tasks.schedules import firing
 
 logger = logging.getLogger(__name__)
 BATCH: Final = 500

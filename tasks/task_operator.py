@@ -18,11 +18,12 @@ from django.utils.dateparse import parse_datetime
 from accounts.models import User
 from personalq.lib.errors import Conflict, InvalidInput
 from personalq.lib.identifiers import as_uuid
-from tasks import access, budgets, dispatch, events, holds, lifecycle, locks, selection
+from tasks import access, dispatch, events, holds, lifecycle, locks, selection
 from tasks.clock import database_now
 from tasks.models import Agent, Queue, SystemSetting, Task
 from tasks.models.system_setting import TASK_OPERATOR, TASK_OPERATOR_KNOWN, means_on
 from tasks.models.task import TaskQuerySet
+from tasks.spending import budgets
 from tasks.states import Status
 
 _logger = logging.getLogger(__name__)
@@ -39,7 +40,10 @@ class NoDefaultAgent(Conflict):
 
     code = "no_default_agent"
     title = "The task operator has no agent."
-    advice = f"Name one of an operator, or make an own agent with the name {AGENT_NAME}; then turn it on again."
+    advice = (
+        f"Choose an operator's agent on the page Task operator, name one in POST /api/v1/task-operator,"
+        f" or make an agent of your own named {AGENT_NAME}; then turn it on again."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from personalq.lib.admin import ReadOnly, SafeModelAdmin
-from tasks import budget_changes
 from tasks.admin.acting import VerbModelAdmin, operator
 from tasks.models import AttemptSpending, Budget, Spending
+from tasks.spending import budget_changes
 
 LIMITS = ("token_limit", "cost_limit")
 

@@ -8,10 +8,10 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
-from tasks import budgets
-from tasks.budgets import Amount, State
 from tasks.clock import database_now
 from tasks.models import Budget, BudgetScope, Spending
+from tasks.spending import budgets
+from tasks.spending.budgets import Amount, State
 
 _LASTING = (BudgetScope.MONTH, BudgetScope.TOTAL)
 

@@ -14,15 +14,16 @@ from accounts.api.idempotent import IdempotentPost
 from accounts.models import User
 from personalq.lib.openapi import conflict, no_content
 from personalq.lib.pagination import KeysetPagination, PageParameters
-from tasks import access, budget_changes
+from tasks import access
 from tasks.api import budget_forms as forms
 from tasks.api import references
 from tasks.api.base import READ_LIMIT, ApiView, ObjectView, created, read_body
 from tasks.api.budget_rows import budgets_in_full, money, month_in_words, usage_row
 from tasks.api.filters import OwnerQuery, owned
-from tasks.budgets import month_of
 from tasks.clock import database_now
 from tasks.models import Agent, Budget
+from tasks.spending import budget_changes
+from tasks.spending.budgets import month_of
 
 _WRITE_LIMIT = ("agent-change", "PERSONALQ_RATE_AGENT_CHANGE")
 

@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from personalq.lib.pagination import KeysetPagination, PageParameters
-from tasks import prices
 from tasks.api.base import READ_LIMIT, ApiView
+from tasks.spending import prices
 
 
 class ModelPriceRow(serializers.Serializer[Any]):

@@ -22,7 +22,7 @@ from tasks.api.representations import queue_row
 from tasks.models import Queue
 from tasks.queue_counts import counts_of
 
-_WRITE_LIMIT = ("queue-change", "PERSONALQ_RATE_QUEUE_CHANGE")
+WRITE_LIMIT = ("queue-change", "PERSONALQ_RATE_QUEUE_CHANGE")
 
 
 class QueueList(IdempotentPost, ApiView):
@@ -30,7 +30,7 @@ class QueueList(IdempotentPost, ApiView):
 
     scope: ClassVar[str] = "queues"
     query_class = OwnerQuery
-    rate_limits: ClassVar = {"GET": READ_LIMIT, "HEAD": READ_LIMIT, "POST": _WRITE_LIMIT}
+    rate_limits: ClassVar = {"GET": READ_LIMIT, "HEAD": READ_LIMIT, "POST": WRITE_LIMIT}
 
     @extend_schema(
         operation_id="list_queues",
@@ -76,8 +76,8 @@ class OneQueue(OneQueueView):
     rate_limits: ClassVar = {
         "GET": READ_LIMIT,
         "HEAD": READ_LIMIT,
-        "PATCH": _WRITE_LIMIT,
-        "DELETE": _WRITE_LIMIT,
+        "PATCH": WRITE_LIMIT,
+        "DELETE": WRITE_LIMIT,
     }
 
     @extend_schema(operation_id="get_queue", summary="Read a queue", tags=["queues"], responses={200: documents.Queue})
@@ -135,7 +135,7 @@ class QueueVerb(OneQueueView):
     """A POST to a queue; its body may be left out."""
 
     content_negotiation_class = JsonWithoutType
-    rate_limits: ClassVar = {"POST": _WRITE_LIMIT}
+    rate_limits: ClassVar = {"POST": WRITE_LIMIT}
 
 
 class PauseQueue(QueueVerb):

@@ -11,8 +11,10 @@ from personalq.lib.identifiers import as_uuid
 from tasks import access, conversations
 from tasks.models import Agent, Conversation, Queue
 
-NO_AGENT: Final = "You have no agent of this name or id."
-NO_QUEUE: Final = "You have no queue of this name or id, and none is shared."
+NO_AGENT: Final = "You have no agent of this name or id. GET /api/v1/agents and the page Agents list yours."
+NO_QUEUE: Final = (
+    "You have no queue of this name or id, and none is shared. GET /api/v1/queues and the page Queues list them."
+)
 NO_CONVERSATION: Final = "Send new, or the id of one of your conversations or tasks."
 NEW_CONVERSATION: Final = "new"
 

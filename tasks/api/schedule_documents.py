@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from tasks.models import CatchUpPolicy, FireOutcome, OverlapPolicy, Timing
-from tasks.schedule_states import SCHEDULE_KINDS, STATES, WARNINGS
+from tasks.schedules.states import SCHEDULE_KINDS, STATES, WARNINGS
 
 
 class DueTime(serializers.Serializer[Any]):

@@ -24,7 +24,7 @@ from tasks.models.schedule import (
     ZONE_LENGTH,
 )
 from tasks.names import NAME_LENGTH, agent_name
-from tasks.schedule_states import SCHEDULE_KINDS, STATES
+from tasks.schedules.states import SCHEDULE_KINDS, STATES
 
 _ZONE_HELP: Final = "An IANA name, such as Europe/Berlin."
 

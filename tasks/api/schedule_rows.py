@@ -15,7 +15,7 @@ from tasks import schedules
 from tasks.api.representations import SHOWN_PROMPT
 from tasks.clock import database_now
 from tasks.models import Schedule, ScheduleFire
-from tasks.schedule_states import reason_of, state_of, warning_of
+from tasks.schedules.states import reason_of, state_of, warning_of
 
 SHOWN_TIMES: Final = 5
 _FIRE_COLUMNS: Final = (

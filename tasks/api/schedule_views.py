@@ -38,7 +38,7 @@ from tasks.api.schedule_rows import (
     times_in,
 )
 from tasks.models import Schedule
-from tasks.schedule_states import in_state
+from tasks.schedules.states import in_state
 from tasks.timing import zone_named
 
 WRITE_LIMIT = ("agent-change", "PERSONALQ_RATE_AGENT_CHANGE")

@@ -46,6 +46,8 @@ ANSWER_BYTES = 64 * 1024 * 1024
 TEXT_BYTES = 12 * 1024 * 1024
 TOKEN_BYTES = 4096
 REDIRECTS = range(300, 400)
+# What reading an answer meets whose members are missing or of other types than ours.
+MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 # What proxies say, and our server, while what is behind them is not there.
 AWAY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
@@ -263,7 +265,8 @@ class Server:
         if answer.status in REDIRECTS:
             raise CliError(
                 "redirected",
-                f"{self._origin} answers with a redirect, along which no token is sent. Set the final address.",
+                f"{self._origin} answers with a redirect, along which no token is sent. Set PERSONALQ_URL to the final"
+                " address, or CURSOR_AGENTS_URL to that with /cursor-agents at its end.",
                 status=answer.status,
             )
         if answer.status == HTTPStatus.NO_CONTENT:
@@ -559,6 +562,8 @@ def end_of(task: Json, ended: str) -> int:
     code = ENDED_BY.get(ended, DONE)
     if code == TASK_FAILED:
         complain(CliError(task.get("error_code") or "task_failed", task.get("error") or "The task failed."))
+    if code == TASK_CANCELLED:
+        complain(CliError("cancelled", "The task was cancelled. To have it done after all, use retry."))
     return code
 
 
@@ -659,7 +664,8 @@ def install_links(options: argparse.Namespace) -> int:
             fresh.symlink_to(target)
             fresh.replace(link)
     except OSError as error:
-        raise CliError("no_links", f"{error.filename or directory}: {error.strerror}.") from None
+        what = f"{error.filename or directory}: {error.strerror}. Name a directory that you may write to."
+        raise CliError("no_links", what) from None
     return show({"links": [str(link) for link in wanted], "target": str(target)})
 
 
@@ -750,6 +756,8 @@ def main(arguments: Sequence[str]) -> int:
         return complain(error)
     except UnicodeError:
         return complain(CliError("not_utf8", "An argument is not text in UTF-8."))
+    except MALFORMED:
+        return complain(CliError("not_personalq", "The answer is not one of Personal-Q. Is the address right?"))
     except KeyboardInterrupt:
         complain(CliError("interrupted", "Interrupted."))
         return INTERRUPTED

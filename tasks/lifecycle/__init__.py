@@ -49,7 +49,7 @@ from tasks.lifecycle.healing import (
     recover_lost,
 )
 from tasks.lifecycle.importing import KEPT_ID_LIMIT, Intake, OlderTask, bring_in, set_ids_aside
-from tasks.lifecycle.incoming import Submission, UntrustedTextRefused, submit, submit_many
+from tasks.lifecycle.incoming import Look, Submission, UntrustedTextRefused, look_at, submit, submit_many
 from tasks.lifecycle.keys import ConcurrencyKeyTaken
 from tasks.lifecycle.spent import settle_forgotten
 
@@ -65,6 +65,7 @@ __all__ = [
     "Claimed",
     "ConcurrencyKeyTaken",
     "Intake",
+    "Look",
     "OlderTask",
     "Submission",
     "UntrustedTextRefused",
@@ -93,6 +94,7 @@ __all__ = [
     "hold_back",
     "interrupt",
     "keep",
+    "look_at",
     "may_run",
     "move",
     "note_usage",

@@ -4,9 +4,10 @@ from django.db import transaction
 
 from accounts.models import User
 from personalq.lib.errors import IllegalTransition
-from tasks import budgets, dispatch, events, states
+from tasks import dispatch, events, states
 from tasks.lifecycle import approvals, endings, keys, rows
 from tasks.models import Queue, Task
+from tasks.spending import budgets
 from tasks.states import Status
 
 

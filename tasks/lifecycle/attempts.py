@@ -10,15 +10,16 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from personalq.lib.errors import InvalidInput
-from tasks import budgets, dispatch, events, locks, selection
-from tasks.allowance import Allowance, Wanted, allow
-from tasks.budgets import Amount
+from tasks import dispatch, events, locks, selection
 from tasks.claims import Claim, OutputPiece
 from tasks.clock import database_now
 from tasks.lifecycle import endings, rows, spent
 from tasks.models import ExpectedReport, Queue, QueueStart, QueueTurn, Task
+from tasks.spending import budgets
+from tasks.spending.allowance import Allowance, Wanted, allow
+from tasks.spending.budgets import Amount
+from tasks.spending.usage import Usage
 from tasks.states import Status
-from tasks.usage import Usage
 
 MISSED_SECONDS: Final = 0.05
 

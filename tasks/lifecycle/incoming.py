@@ -9,10 +9,11 @@ from django.db import transaction
 
 from accounts.models import User
 from personalq.lib.errors import AppError, Conflict, InvalidInput
-from tasks import budgets, dispatch, events, locks
+from tasks import dispatch, events, locks
 from tasks.lifecycle import approvals, keys, rows
 from tasks.models import Agent, Approval, ConcurrencyPolicy, Conversation, Queue, Schedule, Task, UntrustedPolicy
 from tasks.models.task import Source
+from tasks.spending import budgets
 from tasks.states import Status
 
 
@@ -130,13 +131,30 @@ def assess(agent: Agent, *, prompt: str, document: str, trusted: bool) -> dict[s
 
     Raises UntrustedTextRefused.
     """
-    is_all_own = trusted and not document
-    if is_all_own or agent.untrusted_policy == UntrustedPolicy.ALLOW:
-        return None
-    found = approvals.suspicion_of(prompt="" if trusted else prompt, document=document)
-    if found["is_suspicious"] and agent.untrusted_policy == UntrustedPolicy.REFUSE:
+    seen = look_at(agent, prompt=prompt, untrusted_text=document, trusted=trusted)
+    if seen.is_refused:
         raise UntrustedTextRefused
-    return found
+    return seen.suspicion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What would become of a task if it came in now."""
+
+    suspicion: dict[str, Any] | None
+    is_refused: bool
+    held_because: str
+    """A key of `APPROVAL_REASONS`; empty when nobody has to be asked."""
+
+
+def look_at(agent: Agent, *, prompt: str, untrusted_text: str = "", trusted: bool = True) -> Look:
+    """Look at the text of a task without bringing it in."""
+    found = None
+    if agent.untrusted_policy != UntrustedPolicy.ALLOW and not (trusted and not untrusted_text):
+        found = approvals.suspicion_of(prompt="" if trusted else prompt, document=untrusted_text)
+    is_suspicious = found is not None and bool(found["is_suspicious"])
+    is_refused = is_suspicious and agent.untrusted_policy == UntrustedPolicy.REFUSE
+    return Look(suspicion=found, is_refused=is_refused, held_because=approvals.why_needed(agent, found))
 
 
 def _ask_for_approval(tasks: Sequence[Task]) -> None:

@@ -7,12 +7,13 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet
 
 from personalq.lib.fields import LARGEST_INTEGER
-from tasks import budgets, events
-from tasks.budgets import Amount, State
+from tasks import events
 from tasks.clock import database_now
 from tasks.models import AttemptSpending, Budget, BudgetScope, Spending, Task, TaskEvent
+from tasks.spending import budgets
+from tasks.spending.budgets import Amount, State
+from tasks.spending.usage import Usage
 from tasks.states import Status
-from tasks.usage import Usage
 
 LARGEST_COST: Final = Decimal(100_000)
 """Of one attempt, and within what the columns hold: programs may say anything."""

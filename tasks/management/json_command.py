@@ -23,13 +23,15 @@ FAILED: Final = 1
 NO_DATABASE: Final = "The database cannot be reached. Start it, or correct DATABASE_URL, and run the command again."
 OTHER_DATABASE: Final = "The database is not the one of this version. Run: manage.py migrate"
 
+UNKNOWN_NAME: Final = "No active user has this name. Correct --as, or leave it out for the first active superuser."
+
 
 class NoSuchUser(NotFound):
     """There is nobody to act for."""
 
     code = "no_such_user"
     title = "There is no active user of this name."
-    advice = "Name one with --as. manage.py ensure_first_operator makes a first one."
+    advice = "Nobody is an active superuser. Name a user with --as; manage.py ensure_first_operator makes a first one."
 
 
 class JsonCommand(BaseCommand):
@@ -79,7 +81,7 @@ def find_user(username: str) -> User:
     wanted = active.filter(username=username) if username else active.filter(is_superuser=True)
     found = wanted.order_by("id").first()
     if found is None:
-        raise NoSuchUser
+        raise NoSuchUser(UNKNOWN_NAME if username else "")
     return found
 
 

@@ -49,6 +49,8 @@ METHOD: Final = "POST"
 REALM: Final = 'Bearer realm="personal-q"'
 JSON_TYPE: Final = "application/json"
 THREADS: Final = 2
+MOST_MEMBERS: Final = 20_000
+"""Of arrays and objects of one request, which is looked through while everybody else waits."""
 # Streams must reach the client piece by piece, through whatever stands between.
 _STREAMED: Final = [(b"cache-control", b"no-store, no-transform"), (b"x-accel-buffering", b"no")]
 _REPLACED: Final = frozenset({b"cache-control", b"x-accel-buffering"})
@@ -197,7 +199,7 @@ def _check_body(request: ASGIRequest, body: bytes) -> None:
     if content_type.lower() != JSON_TYPE or charset not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType
     # The SDK's own reader takes the last of two equal keys, and NaN; nobody else may read it another way.
-    if not isinstance(strict_json.parse(body), dict):
+    if not isinstance(strict_json.parse(body, max_members=MOST_MEMBERS), dict):
         raise MalformedBody("Send one JSON-RPC message as a JSON object.")
 
 

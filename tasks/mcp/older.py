@@ -11,6 +11,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from tasks import older_tools
+from tasks.api.agent_views import WRITE_LIMIT as AGENT_LIMIT
+from tasks.api.queue_views import WRITE_LIMIT as QUEUE_LIMIT
 from tasks.mcp.arguments import missing_in, strange_in, violations
 from tasks.mcp.catalogue import Arguments, Tool, Work
 from tasks.mcp.rest import Rest
@@ -89,6 +91,16 @@ def _named(verb: Callable[..., dict[str, Any]], key: str = "name") -> Work:
     return lambda rest, arguments: verb(actor=rest.caller.user, name=arguments[key])
 
 
+def _counted(limit: tuple[str, str], work: Work) -> Work:
+    """What changes something counts as it does over HTTP."""
+
+    def run(rest: Rest, arguments: Arguments) -> dict[str, Any]:
+        rest.count(*limit)
+        return work(rest, arguments)
+
+    return run
+
+
 OLDER_TOOLS: Final = (
     Tool(
         name="create_agent",
@@ -99,7 +111,7 @@ OLDER_TOOLS: Final = (
         input_schema=_NEW_AGENT,
         effect="adds",
         is_open_world=True,
-        work=_create_agent,
+        work=_counted(AGENT_LIMIT, _create_agent),
         is_older=True,
     ),
     Tool(
@@ -126,10 +138,11 @@ OLDER_TOOLS: Final = (
         name="delete_agent",
         title="Delete Agent",
         description="Delete/remove an agent",
-        scopes=("agents:write", "schedules:write"),
+        # The schedule goes with it, and its tasks are cancelled.
+        scopes=("agents:write", "schedules:write", "tasks:write"),
         input_schema=_with_name("Name of the agent to delete"),
         effect="destroys",
-        work=_named(older_tools.delete_agent),
+        work=_counted(AGENT_LIMIT, _named(older_tools.delete_agent)),
         is_older=True,
     ),
     Tool(
@@ -159,7 +172,7 @@ OLDER_TOOLS: Final = (
         scopes=("queues:write",),
         input_schema=_with_name("Name of the queue to delete", "queueName"),
         effect="destroys",
-        work=_named(older_tools.delete_queue, "queueName"),
+        work=_counted(QUEUE_LIMIT, _named(older_tools.delete_queue, "queueName")),
         is_older=True,
     ),
 )

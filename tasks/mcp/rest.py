@@ -18,6 +18,7 @@ from rest_framework.response import Response
 
 from personalq.lib.errors import AppError, FieldError
 from personalq.lib.middleware import settle_proxy_headers
+from personalq.lib.rate_limits import limit
 from personalq.lib.request_ids import using_request_id
 from tasks.mcp.callers import Caller
 from tasks.models.task import Source
@@ -64,6 +65,11 @@ class Rest:
 
     def delete(self, path: str) -> Any:
         return self._call("DELETE", path)
+
+    def count(self, group: str, rate: str) -> None:
+        """Count one call among those of the routes of this limit, for tools that call none. Raises RateLimited."""
+        request = self._request("POST", self.caller.asgi_scope["path"], "", b"", [])
+        limit(request, group=group, key=f"user\n{self.caller.user.pk}", rate=rate)
 
     def _call(
         self,

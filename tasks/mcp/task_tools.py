@@ -29,7 +29,10 @@ KEEPING: Final = (
     "renew the lease; at the end call complete_task or fail_task with this attempt. If you stay silent, somebody else "
     "gets it."
 )
-NOTHING_WAITS: Final = "No task may start now. Ask again later."
+NOTHING_WAITS: Final = (
+    "No task of your agents of the kind Outside worker (external) may start now. Ask again later; without such an agent"
+    " there is never one."
+)
 _TASK: Final = an_id("The task's id.")
 _PAGED: Final[Mapping[str, Schema]] = {"cursor": CURSOR, "page_size": PAGE_SIZE}
 NEXT_CURSOR: Final[Schema] = {

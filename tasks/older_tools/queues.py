@@ -31,11 +31,13 @@ def queue_info(*, actor: User, name: str) -> dict[str, Any]:
 def delete_queue(*, actor: User, name: str) -> dict[str, Any]:
     """Delete an empty queue; one-time agents of these tools whose work is over do not keep it.
 
-    Raises NotFound, NotYours for a shared queue, and QueueInUse for the default queue and one with work or agents.
+    Raises NotFound, QueueInUse for the default queue (whoever asks) and one with work or agents, and NotYours for
+    another shared one.
     """
-    queue = access.queue_for(actor, _find(actor, name).uuid, "change")
-    if queue.is_shared and queue.name == DEFAULT_QUEUE:
-        raise QueueInUse("Cannot delete the default queue. It always stays; pause it instead.")
+    found = _find(actor, name)
+    if found.is_shared and found.name == DEFAULT_QUEUE:
+        raise QueueInUse("Cannot delete the default queue. It always stays; operators may pause it.")
+    queue = access.queue_for(actor, found.uuid, "change")
     idle = _idle_agents(queue)
     if queue.agents.existing().exclude(pk__in=[agent.pk for agent in idle]).exists():
         raise _still_has_jobs(name)

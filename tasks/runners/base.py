@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from uuid import UUID
 
 from personalq.lib.fields import StrictSerializer
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,15 +73,18 @@ class Cron:
 
     def _by_elapsed_time(self, moment: datetime) -> Iterator[datetime]:
         """What clocks show at each moment counts: nothing in a skipped hour, both times in a repeated one."""
+        searched, match = _wall(moment, timedelta(0)), None
         for stretch in zones.stretches(self.zone, moment):
-            begin = max(moment, stretch.starts_at - _SECOND)
-            matches = _matches(self.expression, _wall(begin, stretch.offset))
-            match = next(matches, None)
+            begin = _wall(max(moment, stretch.starts_at - _SECOND), stretch.offset)
+            # One that comes after years is looked for once and not again for each stretch up to it.
+            if match is None or not searched <= begin < match:
+                searched, matches = begin, _matches(self.expression, begin)
+                match = next(matches, None)
             if match is None:
                 return
             while match is not None and match < _wall(stretch.ends_at, stretch.offset):
                 yield _instant(match, stretch.offset)
-                match = next(matches, None)
+                searched, match = match, next(matches, None)
 
 
 def normalized(text: str) -> str:

@@ -1,6 +1,6 @@
 """Intervals and single times, and what can be asked about any timing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
@@ -10,8 +10,8 @@ _INSTANT: Final = timedelta(microseconds=1)
 _SECOND: Final = timedelta(seconds=1)
 
 
-class Rule(Protocol):
-    """When something is due."""
+class Rule(Hashable, Protocol):
+    """When something is due. Equal rules are due at the same times, so what was calculated may be remembered."""
 
     def times(self, after: datetime) -> Iterator[datetime]:
         """When it is due after a moment, in order, in UTC."""

@@ -47,6 +47,22 @@ def test_answer_of_something_else_is_told_from_ours(status: int, body: bytes) ->
     assert (ran.code, ran.error["code"], ran.error["status"]) == (1, "not_personalq", status)
 
 
+@pytest.mark.parametrize(
+    ("verb", "answer"),
+    [
+        (["watch", TASK], {"status": ["running"]}),
+        (["watch", TASK], {"status": "running", "results": [{"id": "x", "event": "task_output"}]}),
+        (["watch", TASK], {"status": "running", "results": [{}]}),
+        (["watch", TASK], {"status": "running", "results": [{"id": 1, "event": "task_output", "data": 5}]}),
+        (["list"], {"results": [], "next": 5}),
+    ],
+)
+def test_answer_with_members_of_other_types_is_told_from_ours(verb: list[str], answer: Any) -> None:
+    with WireServer(json_answer(200, answer)) as server:
+        ran = call(server.url, *verb)
+    assert (ran.code, ran.error["code"]) == (1, "not_personalq")
+
+
 def test_refusal_is_given_in_the_servers_words_with_its_code() -> None:
     problem = {"title": "You may not.", "detail": "It needs tasks:work.", "code": "scope_missing", "request_id": "r1"}
     with WireServer(json_answer(403, {**problem, "errors": []})) as server:

@@ -91,6 +91,7 @@ class TestOlderNames:
         (tmp_path / "file").write_text("")
         ran = run_client("install-links", str(tmp_path / "file"))
         assert (ran.code, ran.error["code"]) == (1, "no_links")
+        assert "Name a directory that you may write to." in ran.err
 
 
 class TestAddresses:

@@ -166,7 +166,8 @@ class TestWatch:
 
     def test_cancelled_is_5(self, client: Client, agent: Agent, alice: User) -> None:
         ran = self.end(client, agent, lambda task: lifecycle.cancel(actor=alice, task=task))
-        assert (ran.code, ran.err) == (5, "")
+        assert ran.code == 5
+        assert json.loads(ran.err)["code"] == "cancelled"
 
     def test_archived_ends_as_it_had_ended(self, client: Client, agent: Agent, alice: User) -> None:
         task = make_task(agent)
@@ -199,7 +200,7 @@ class TestWatch:
         with WebProcess(tmp_path, port=passing.port):
             lifecycle.cancel(actor=agent.owner, task=task)
             _, err = watching.communicate(timeout=60)
-        assert (watching.returncode, err) == (5, "")
+        assert (watching.returncode, json.loads(err)["code"]) == (5, "cancelled")
 
 
 @pytest.mark.security

@@ -132,6 +132,7 @@ class TestWhereItGoes:
             with WireServer(answering(status, b"", Location=f"{thief.url}/agents")) as server:
                 ran = call(server.url, "list_agents")
             assert (ran.code, ran.error["code"], ran.error["status"]) == (1, "redirected", status)
+            assert "CURSOR_AGENTS_URL to that with /cursor-agents at its end" in ran.err
             assert (len(server.requests), thief.connections) == (1, 0)
 
     def test_through_no_proxy_of_the_environment(self, server: WireServer) -> None:

@@ -63,6 +63,7 @@ class TestForWhom:
     def test_somebody_unknown_or_inactive_is_an_error(self, name: str) -> None:
         ran = run("list_agents", "--as", name)
         assert (ran.code, ran.error["code"], ran.error["status"]) == (1, "no_such_user", 404)
+        assert "Correct --as" in ran.err
 
     def test_ordinary_people_cannot_turn_the_task_operator(self) -> None:
         for verb in ("enable_task_operator", "disable_task_operator", "clear_task_operator_lock"):

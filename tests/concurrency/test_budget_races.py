@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from django.db.models import Sum
 
-from tasks import budget_changes, lifecycle
-from tasks.allowance import Allowance, Wanted
-from tasks.budgets import BudgetReserved
+from tasks import lifecycle
 from tasks.claims import Claim
 from tasks.models import Agent, AttemptSpending, Budget, Spending, Task
+from tasks.spending import budget_changes
+from tasks.spending.allowance import Allowance, Wanted
+from tasks.spending.budgets import BudgetReserved
+from tasks.spending.usage import Usage
 from tasks.sweep import sweep
-from tasks.usage import Usage
 from tests.concurrency.racing import failures, race
 from tests.makers import make_agent, make_queue, make_task, make_user
 

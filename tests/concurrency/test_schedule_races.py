@@ -7,16 +7,17 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from accounts.models import User
 from personalq.lib.errors import Conflict, NotFound
-from tasks import agents, firing, queues, schedules
+from tasks import agents, queues, schedules
 from tasks.agents import AgentInUse
-from tasks.firing import fire_due
 from tasks.models import Agent, Queue, Schedule, Task
 from tasks.queues import QueueInUse
 from tasks.quotas import QuotaReached
-from tasks.schedules import ScheduleBusy
+from tasks.schedules import ScheduleBusy, firing
+from tasks.schedules.firing import fire_due
 from tasks.sweep import sweep
 from tests.concurrency.racing import ROUNDS, failures, race
 from tests.makers import make_agent, make_queue
@@ -47,6 +48,22 @@ def test_many_beats_fire_each_time_once(owner: User, agent: Agent, caplog: pytes
     # Nobody ran into the unique index, which is only there should the lock fail.
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
     assert Task.objects.count() == ROUNDS
+
+
+def test_schedule_that_somebody_holds_keeps_no_other_waiting(
+    owner: User, agent: Agent, caplog: pytest.LogCaptureFixture
+) -> None:
+    held, free = make_schedule(owner, agent=agent), make_schedule(owner, agent=agent)
+    make_due(held, ago=timedelta(seconds=5))
+    make_due(free)
+    with transaction.atomic():
+        Schedule.objects.select_for_update(no_key=True).get(pk=held.pk)
+        assert not failures(race(fire_due))
+        assert (outcomes(held), outcomes(free)) == ([], ["fired"])
+    # Nor did it wait until the database lost patience.
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    fire_due()
+    assert outcomes(held) == ["fired"]
 
 
 @pytest.mark.parametrize(
@@ -164,6 +181,20 @@ def test_schedules_are_counted_however_many_are_made_at_once(owner: User, agent:
     results = race(*[partial(make_schedule, owner, agent=agent) for _ in range(6)])
     assert [type(error) for error in failures(results)] == [QuotaReached] * 3
     assert owner.schedules.count() == 3
+
+
+def test_frequent_schedules_are_counted_however_many_become_it_at_once(
+    owner: User, agent: Agent, settings: Any
+) -> None:
+    settings.PERSONALQ_FREQUENT_SCHEDULES_PER_USER = 1
+    both = [make_schedule(owner, agent=agent) for _ in range(2)]
+    for _ in range(ROUNDS):
+        changes = [partial(schedules.change, actor=owner, schedule=one, every_seconds=30) for one in both]
+        results = race(*changes, partial(make_schedule, owner, agent=agent, every_seconds=30))
+        assert [type(error) for error in failures(results)] == [QuotaReached] * 2
+        assert owner.schedules.filter(every_seconds=30).count() == 1
+        for one in owner.schedules.filter(every_seconds=30):
+            schedules.change(actor=owner, schedule=one, every_seconds=600)
 
 
 def test_deleting_twice_at_once(owner: User, agent: Agent) -> None:

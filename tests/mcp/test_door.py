@@ -125,6 +125,7 @@ def test_plain_http_is_refused_where_https_is_due(start_web: Any, alice: User) -
         (b'{"a": 1e999}', "malformed_json"),
         (b'{"a": "\\u0000"}', "malformed_json"),
         (b'{"a": "\xff"}', "malformed_json"),
+        (json.dumps(message(many=[0] * 20_000)).encode(), "malformed_json"),
         (json.dumps(message(deep=json.loads("[" * 31 + "]" * 31))).encode(), "malformed_json"),
     ],
 )

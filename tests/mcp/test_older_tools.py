@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+import httpx2
 import pytest
 from mcp_types import CallToolResult
 
 from accounts.models import User
+from accounts.scopes import ALL
 from tasks.models import Agent as TaskAgent
 from tests.makers import make_queue, make_task
 from tests.mcp.talking import Agent, text_of, token_of
@@ -61,10 +63,45 @@ def test_queues_are_listed_counted_and_deleted(as_alice: Agent, alice: User, ech
     assert as_alice.refused("get_queue_info", queueName="mine")["code"] == "not_found"
 
 
-def test_default_queue_stays(url: str, olga: User) -> None:
-    result = Agent(url, token_of(olga)).call("delete_queue", queueName="default")
+@pytest.mark.parametrize("name", ["alice", "olga"])
+def test_default_queue_stays_whoever_asks(url: str, alice: User, olga: User, name: str) -> None:
+    result = Agent(url, token_of({"alice": alice, "olga": olga}[name])).call("delete_queue", queueName="default")
     assert result.is_error
-    assert "default queue" in json.loads(text_of(result))["error"]
+    answer = json.loads(text_of(result))
+    assert answer["error"].startswith("Cannot delete the default queue")
+
+
+@pytest.mark.security
+@pytest.mark.parametrize(
+    ("tool", "setting"),
+    [
+        ("create_agent", "PERSONALQ_RATE_AGENT_CHANGE"),
+        ("delete_agent", "PERSONALQ_RATE_AGENT_CHANGE"),
+        ("delete_queue", "PERSONALQ_RATE_QUEUE_CHANGE"),
+    ],
+)
+def test_changes_count_as_they_do_over_http(start_web: Any, alice: User, tool: str, setting: str) -> None:
+    web = start_web(**{setting: "2/h"})
+    agent, base = (
+        Agent(f"http://127.0.0.1:{web.port}/mcp", token_of(alice)),
+        f"http://127.0.0.1:{web.port}/cursor-agents",
+    )
+    noun, name = ("queues", "queueName") if tool == "delete_queue" else ("agents", "name")
+    headers = {"Authorization": f"Bearer {agent.token}"}
+    assert httpx2.delete(f"{base}/{noun}/none", headers=headers).status_code == 404
+    more = {"targetUrl": TARGET, "oneTime": True} if tool == "create_agent" else {}
+    told = [json.loads(text_of(agent.call(tool, **{name: "a1"}, **more))).get("code") for _ in range(2)]
+    assert told == [None if more else "not_found", "rate_limited"]
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("tool", ["create_agent", "delete_agent"])
+def test_making_and_deleting_an_agent_need_each_scope(url: str, alice: User, tool: str) -> None:
+    """They make or end its schedule and its tasks as well."""
+    arguments = {"name": "a1"} | ({"targetUrl": TARGET, "oneTime": True} if tool == "create_agent" else {})
+    for missing in ("agents:write", "schedules:write", "tasks:write"):
+        agent = Agent(url, token_of(alice, *(scope for scope in ALL if scope != missing)))
+        assert agent.refused(tool, **arguments)["code"] == "scope_missing", missing
 
 
 @pytest.mark.parametrize(

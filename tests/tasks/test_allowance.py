@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.allowance import Allowance, PriceUnknown, Wanted, allow
-from tasks.budgets import NOTHING, Amount, BudgetExhausted, BudgetReserved, State
 from tasks.models import Budget
-from tasks.usage import Usage
+from tasks.spending.allowance import Allowance, PriceUnknown, Wanted, allow
+from tasks.spending.budgets import NOTHING, Amount, BudgetExhausted, BudgetReserved, State
+from tasks.spending.usage import Usage
 
 MILLION = Decimal(1_000_000)
 TOKENS = st.integers(1, 10**9)

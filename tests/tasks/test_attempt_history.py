@@ -12,7 +12,7 @@ from tasks import events, lifecycle
 from tasks.attempt_history import MOST_ATTEMPTS, Attempt, Cancellation, attempts_of, cancellation_of
 from tasks.claims import Claim
 from tasks.models import Agent, Task, TaskEvent
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 from tests.makers import claim_next, make_agent, make_running, make_task, make_user
 
 pytestmark = pytest.mark.django_db

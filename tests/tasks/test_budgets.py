@@ -8,15 +8,16 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
-from tasks import budgets, events, lifecycle
-from tasks.allowance import Wanted
-from tasks.budgets import Amount, BudgetExhausted, BudgetReserved
+from tasks import events, lifecycle
 from tasks.claims import Claim
 from tasks.clock import database_now
 from tasks.models import Agent, AttemptSpending, Budget, BudgetScope, Spending, Task
+from tasks.spending import budgets
+from tasks.spending.allowance import Wanted
+from tasks.spending.budgets import Amount, BudgetExhausted, BudgetReserved
+from tasks.spending.usage import Usage
 from tasks.states import Status
 from tasks.sweep import sweep
-from tasks.usage import Usage
 from tests.makers import claim_next, make_agent, make_running, make_task, make_user
 
 pytestmark = pytest.mark.django_db

@@ -12,8 +12,8 @@ from tasks.claims import Claim
 from tasks.failures import FailureClass
 from tasks.lifecycle.endings import HELD_LIMIT, LONGEST_HOLD, LOST_LIMIT
 from tasks.models import Agent, Task
+from tasks.spending.usage import Usage
 from tasks.states import Status
-from tasks.usage import Usage
 from tests.makers import (
     assert_history_is_legal,
     claim_next,

@@ -25,8 +25,17 @@ def lane(owner: int, agent: int = 0, **facts: Any) -> Lane:
     )
 
 
-def task(number: int, owner: int, agent: int = 0, *, order: int = 0, key: str = "") -> Candidate:
-    return Candidate(task_id=number, owner_id=owner, agent_id=agent or owner, order=order, concurrency_key=key)
+def task(
+    number: int, owner: int, agent: int = 0, *, order: int = 0, key: str = "", is_handed_out: bool = False
+) -> Candidate:
+    return Candidate(
+        task_id=number,
+        owner_id=owner,
+        agent_id=agent or owner,
+        order=order,
+        concurrency_key=key,
+        is_handed_out=is_handed_out,
+    )
 
 
 def test_lowest_order_goes_first_then_the_oldest() -> None:
@@ -37,6 +46,11 @@ def test_lowest_order_goes_first_then_the_oldest() -> None:
 def test_order_ranks_over_all_agents_of_a_user() -> None:
     lanes = [lane(1, 1), lane(1, 2)]
     assert choose(lanes, [task(1, 1, 1, order=2), task(2, 1, 2, order=1)], 10) == [2, 1]
+
+
+def test_of_what_the_task_operator_handed_out_one_starts() -> None:
+    tasks = [task(1, 1, is_handed_out=True), task(2, 2, is_handed_out=True), task(3, 1), task(4, 2)]
+    assert choose([lane(1), lane(2)], tasks, 10) == [1, 4, 3]
 
 
 def test_users_take_turns() -> None:

@@ -8,14 +8,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from accounts.models import User
-from tasks import fires, firing, jobs, lifecycle, schedules, timing
+from tasks import jobs, lifecycle, schedules, timing
 from tasks.clock import database_now
-from tasks.firing import fire_due
 from tasks.locks import KeyBusy
 from tasks.models import Agent, Schedule, ScheduleFire
+from tasks.schedules import fires, firing
+from tasks.schedules.firing import fire_due
 from tasks.states import Status
 from tasks.sweep import sweep
 from tests.makers import make_agent, make_task, make_user
@@ -348,7 +349,7 @@ def test_one_schedule_that_cannot_be_dealt_with_does_not_stop_the_others(
         return submit(**wanted)
 
     monkeypatch.setattr(fires, "submit", stumble)
-    with caplog.at_level(logging.ERROR, logger="tasks.firing"):
+    with caplog.at_level(logging.ERROR, logger="tasks.schedules.firing"):
         fire_due()
     assert (outcomes(bad), outcomes(good)) == ([], ["fired"])
     assert f"Schedule {bad.pk} could not be dealt with" in caplog.text
@@ -399,6 +400,15 @@ def test_time_that_comes_again_because_a_clock_was_set_back_does_not_fire_again(
     fire_due()
     assert outcomes(schedule) == ["fired"]
     assert fresh(schedule).next_due_at == due_at + timedelta(minutes=10)
+
+
+def test_database_lets_no_time_stand_in_the_records_twice(owner: User) -> None:
+    schedule = make_schedule(owner)
+    due_at = make_due(schedule)
+    fire_due()
+    with pytest.raises(IntegrityError, match="schedule_fires_once_for_each_time"), transaction.atomic():
+        ScheduleFire.objects.create(schedule=schedule, due_at=due_at, outcome="fired")
+    ScheduleFire.objects.create(schedule=schedule, due_at=due_at, outcome="fired", is_manual=True)
 
 
 def test_only_the_last_records_are_kept(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ from personalq.lib.errors import IllegalTransition
 from tasks import events, lifecycle, states
 from tasks.claims import Claim, ClaimLost
 from tasks.models import Agent, Task
+from tasks.spending.usage import Usage
 from tasks.states import Status
-from tasks.usage import Usage
 from tests.makers import (
     claim_next,
     claim_or_none,

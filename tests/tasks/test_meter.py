@@ -13,8 +13,8 @@ from tasks.claims import Claim
 from tasks.engine import Engine
 from tasks.models import Agent, Budget, Spending, Task
 from tasks.runners import Outcome, Piece, Request
+from tasks.spending.usage import Usage
 from tasks.states import Status
-from tasks.usage import Usage
 from tests.makers import make_agent, make_queue, make_task
 from tests.tasks.test_engine import Puppet, is_over, wait_for
 

@@ -57,6 +57,15 @@ def test_stranger_takes_nothing(agent: Agent) -> None:
     assert take(make_user()) is None
 
 
+def test_each_takes_only_their_own_out_of_a_queue_that_both_use(agent: Agent, owner: User) -> None:
+    stranger = make_user()
+    others = make_agent(stranger, kind="external", queue=agent.queue)
+    theirs = [make_task(others, order=-1) for _ in range(3)]
+    own = [make_task(agent) for _ in range(3)]
+    assert [take(owner) for _ in range(3)] == own
+    assert [take(stranger) for _ in range(3)] == theirs
+
+
 def test_operator_takes_nothing_of_others(agent: Agent) -> None:
     make_task(agent)
     assert take(make_operator()) is None

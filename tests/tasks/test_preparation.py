@@ -15,8 +15,8 @@ from tasks.desk import WorkerDesk
 from tasks.models import Agent, Approval, AttemptSpending, Budget, ModelPrice, Task
 from tasks.preparation import Prepared, prepare
 from tasks.runners import CheckRequest, Outcome, Piece, Request, RunFailed, Runner
+from tasks.spending.usage import Usage
 from tasks.states import Status
-from tasks.usage import Usage
 from tests.makers import assert_history_is_legal, claim_next, make_agent, make_credential, make_task
 
 pytestmark = pytest.mark.django_db

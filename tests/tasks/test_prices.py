@@ -9,9 +9,9 @@ from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from tasks import prices
 from tasks.models import ModelPrice
-from tasks.usage import Usage
+from tasks.spending import prices
+from tasks.spending.usage import Usage
 from tests.accounts.clients import SecureClient
 from tests.makers import make_operator, make_user
 

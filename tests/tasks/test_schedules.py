@@ -1,7 +1,9 @@
 """Making, changing, pausing, running and deleting schedules."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -9,13 +11,13 @@ from accounts.models import User
 from accounts.quotas import QuotaReached
 from personalq.lib.constraints import NameTaken
 from personalq.lib.errors import Conflict, InvalidInput, NotFound, NotYours
-from tasks import access, agents, lifecycle, queues, schedules
+from tasks import access, agents, lifecycle, queues, schedules, timing
 from tasks.agents import AgentInUse
-from tasks.budgets import BudgetExhausted
 from tasks.clock import database_now
 from tasks.models import Agent, Queue, Schedule
 from tasks.queues import QueueInUse
 from tasks.schedules import ScheduleBusy
+from tasks.spending.budgets import BudgetExhausted
 from tasks.states import Status
 from tests.makers import make_agent, make_operator, make_queue, make_user
 from tests.tasks.scheduling import fires_of, fresh, make_due, make_schedule, tasks_of, told, use_up_budget
@@ -49,6 +51,29 @@ def test_cron_schedule_is_due_in_its_zone(owner: User, agent: Agent) -> None:
     assert (local.weekday(), len(others)) == (0, 2)
     assert fresh(schedule).cron == "0 9 * * MON"
     assert told(schedule) == ["schedule_created"]
+
+
+def test_times_are_calculated_once_however_often_they_are_shown(
+    owner: User, agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day that comes every 28 years takes long to find, and lists show many schedules."""
+    schedule = fresh(make_schedule(owner, agent=agent, timing="cron", cron="0 0 */28 2 SUN#5"))
+    between = Mock(wraps=timing.between)
+    monkeypatch.setattr(timing, "between", between)
+    shown = [schedules.upcoming(schedule, now=database_now() + timedelta(seconds=after)) for after in range(3)]
+    assert shown == [shown[0]] * 3
+    assert shown[0][0] == schedule.next_due_at
+    assert [later.year - earlier.year for earlier, later in pairwise(shown[0])][:2] == [28, 28]
+    assert between.call_count == 1
+
+
+def test_times_that_have_gone_by_are_not_shown_as_coming(owner: User, agent: Agent) -> None:
+    schedule = fresh(make_schedule(owner, agent=agent, every_seconds=60))
+    assert schedule.next_due_at is not None
+    later = schedule.next_due_at + timedelta(seconds=90)
+    assert schedules.upcoming(schedule, 2, now=later) == [
+        schedule.next_due_at + timedelta(seconds=60 * n) for n in (2, 3)
+    ]
 
 
 def test_interval_without_a_start_is_counted_from_now(owner: User, agent: Agent) -> None:
@@ -143,6 +168,57 @@ def test_number_of_schedules_is_limited(owner: User, agent: Agent, settings: Any
         make_schedule(owner, agent=agent)
     schedules.delete(actor=owner, schedule=first)
     make_schedule(owner, agent=agent)
+
+
+OFTEN = [
+    {"every_seconds": 1},
+    {"every_seconds": 59},
+    *({"timing": "cron", "cron": cron} for cron in ("* * * * * *", "*/30 0 9 * * *", "0,1 * * * * *", "1-2 * * * * *")),
+]
+SELDOM = [
+    {"every_seconds": 60},
+    *({"timing": "cron", "cron": cron} for cron in ("* * * * *", "*/5 * * * *", "0 * * * * *", "59 */2 * * * *")),
+]
+
+
+@pytest.mark.parametrize(("when", "expected"), [*((each, True) for each in OFTEN), *((each, False) for each in SELDOM)])
+def test_frequent_is_what_comes_again_within_less_than_a_minute(when: Any, expected: bool, owner: User) -> None:  # noqa: FBT001
+    schedule = make_schedule(owner, **when)
+    first, second, *_ = [*schedules.upcoming(schedule, 2), None]
+    assert first is not None
+    assert second is not None
+    assert schedule.is_frequent is expected
+    assert Schedule.objects.frequent().exists() is expected
+    assert (second - first < timedelta(minutes=1)) is expected
+
+
+def test_one_time_is_not_frequent(owner: User) -> None:
+    assert not make_schedule(owner, timing="once", starts_at=in_future(minutes=5)).is_frequent
+    assert not Schedule.objects.frequent().exists()
+
+
+def test_number_of_frequent_schedules_is_limited(owner: User, agent: Agent, settings: Any) -> None:
+    settings.PERSONALQ_FREQUENT_SCHEDULES_PER_USER = 1
+    first = make_schedule(owner, agent=agent, every_seconds=1)
+    schedules.pause(actor=owner, schedule=first)
+    with pytest.raises(QuotaReached, match="at least 60 seconds between two times"):
+        make_schedule(owner, agent=agent, timing="cron", cron="*/30 * * * * *")
+    make_schedule(owner, agent=agent, every_seconds=60)
+    make_schedule(make_user(), every_seconds=1)
+    schedules.delete(actor=owner, schedule=first)
+    make_schedule(owner, agent=agent, every_seconds=59)
+
+
+def test_schedule_cannot_become_one_frequent_schedule_too_many(owner: User, agent: Agent, settings: Any) -> None:
+    settings.PERSONALQ_FREQUENT_SCHEDULES_PER_USER = 1
+    frequent = make_schedule(owner, agent=agent, every_seconds=1)
+    other = make_schedule(owner, agent=agent, every_seconds=60)
+    # It is the owner's limit, whoever makes the change.
+    with pytest.raises(QuotaReached):
+        schedules.change(actor=make_operator(), schedule=other, every_seconds=59)
+    assert fresh(other).every_seconds == 60
+    schedules.change(actor=owner, schedule=other, prompt="other words")
+    schedules.change(actor=owner, schedule=frequent, every_seconds=2)
 
 
 def test_deleted_agent_gets_no_schedule(owner: User, agent: Agent) -> None:

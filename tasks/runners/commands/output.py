@@ -6,7 +6,7 @@ from typing import Final
 
 from tasks.runners.base import RunFailed
 from tasks.runners.formats import Format
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 
 LAST_WORDS_CHARACTERS: Final = 2048
 

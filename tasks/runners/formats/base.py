@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tasks.runners.formats.verdicts import Verdict
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 
 
 class Format(ABC):

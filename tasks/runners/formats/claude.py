@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tasks.runners.formats.lines import JsonLines, Readers, member, money, text_of, texts_in, tokens
 from tasks.runners.formats.verdicts import verdict_on
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 
 _IN: Final = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _SILENT: Final = frozenset(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tasks.runners.formats.lines import JsonLines, member, text_of, tokens
 from tasks.runners.formats.verdicts import verdict_on
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 
 _MESSAGES: Final = frozenset({"agent_message", "assistant_message"})
 _SILENT: Final = frozenset({"turn.started", "item.started", "item.updated", "item.failed"})

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tasks.runners.formats.lines import JsonLines, Readers, member, text_of, texts_in, tokens
 from tasks.runners.formats.verdicts import verdict_on
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 
 _SILENT: Final = frozenset({"user", "thinking", "interaction_query"})
 

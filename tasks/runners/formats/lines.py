@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from tasks.runners.formats.base import Format
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 
 MOST_LINE: Final = 2 * 1024 * 1024
 """Characters of one line. What tools returned may be longer; nothing of it is needed."""

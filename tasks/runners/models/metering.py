@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 
 CHARACTERS_PER_TOKEN: Final = 4
 """A rule of thumb for English text; other languages take more tokens."""

@@ -17,7 +17,7 @@ from personalq.lib.redaction import redact
 from tasks.runners.base import RunFailed
 from tasks.runners.provider_limits import limit_in_text
 from tasks.runners.web.terminal import plain_text
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 
 TOLD_CHARACTERS: Final = 500
 DETAIL_CHARACTERS: Final = 8192

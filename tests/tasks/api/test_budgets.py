@@ -8,11 +8,11 @@ import pytest
 
 from accounts.models import User
 from tasks import lifecycle
-from tasks.allowance import Wanted
-from tasks.budgets import month_of
 from tasks.clock import database_now
 from tasks.models import Agent, Budget, Spending, Task
-from tasks.usage import Usage
+from tasks.spending.allowance import Wanted
+from tasks.spending.budgets import month_of
+from tasks.spending.usage import Usage
 from tests.makers import make_agent, make_running, make_task, make_user
 from tests.tasks.api.client import Api, codes
 

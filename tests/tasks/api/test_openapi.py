@@ -17,9 +17,9 @@ from accounts.models import Credential, User
 from personalq.api_about import openapi_document
 from personalq.lib.errors import AppError
 from tasks import conversations, lifecycle
-from tasks.allowance import Wanted
 from tasks.models import Agent, BudgetScope, Schedule, Task
-from tasks.usage import Usage
+from tasks.spending.allowance import Wanted
+from tasks.spending.usage import Usage
 from tests.access.routes import Route, all_routes
 from tests.makers import claim_next, make_agent, make_running, make_task
 from tests.tasks.api.client import Api

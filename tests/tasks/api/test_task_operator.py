@@ -1,6 +1,6 @@
 """The task operator over the API."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -9,7 +9,7 @@ from accounts.models import User
 from tasks import lifecycle, task_operator
 from tasks.claims import Claim
 from tasks.models import Agent, SystemSetting, Task
-from tests.makers import claim_next, make_agent, make_operator, make_queue, make_user
+from tests.makers import claim_next, make_agent, make_operator, make_queue, make_token, make_user
 from tests.tasks.api.client import Api, codes
 from tests.tasks.api.test_openapi import fits
 
@@ -18,6 +18,13 @@ OFF: dict[str, Any] = {
     "is_on": False, "at": None, "by": None, "agent": None, "agent_name": None, "queue": None, "trusts_prompts": True,
     "problem": None, "holder": None, "waiting": 0,
 }  # fmt: skip
+REFUSALS: Final = {
+    "anonymous": (401, "not_authenticated"),
+    "token for tasks": (403, "scope_missing"),
+    "token for all": (405, "method_not_allowed"),
+    "signed in": (405, "method_not_allowed"),
+}
+"""What methods that a route does not offer are answered with on any route that names no object."""
 
 
 @pytest.fixture
@@ -118,6 +125,25 @@ def test_nobody_but_operators_sees_or_turns_it(as_alice: Api, agent: Agent) -> N
     ]
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(403, "permission_denied")}
     assert not SystemSetting.objects.exists()
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("path", ["task-operator", "task-operator/lock"])
+def test_methods_that_are_not_offered_tell_no_more_than_elsewhere(alice: User, path: str, method: str) -> None:
+    callers = {
+        "anonymous": Api(),
+        "token for tasks": Api(token=make_token(alice, "tasks:read", "tasks:write").text),
+        "token for all": Api(token=make_token(alice).text),
+        "signed in": Api(alice),
+    }
+    for name, caller in callers.items():
+        found, elsewhere = caller.send(method, path), caller.send(method, "stop-switch")
+        assert (found.status_code, found.json()["code"]) == REFUSALS[name]
+        assert (found.json()["title"], found.json()["detail"]) == (
+            elsewhere.json()["title"],
+            elsewhere.json()["detail"],
+        )
 
 
 @pytest.mark.security

@@ -8,7 +8,7 @@ import pytest
 from accounts.models import User
 from tasks import lifecycle
 from tasks.models import Agent, Queue, Task
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 from tests.makers import kinds, make_agent, make_queue, make_running, make_task
 from tests.tasks.api.client import Api, codes
 

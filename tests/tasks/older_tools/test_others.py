@@ -44,10 +44,11 @@ class TestQueues:
             assert answer.status_code == 404
             assert answer.json()["error"].startswith('Queue "bobs" not found.')
 
-    def test_the_default_one_stays(self, as_operator: OldClient) -> None:
-        answer = as_operator.delete("/queues/default")
-        assert (answer.status_code, answer.json()["code"]) == (409, "queue_in_use")
-        assert answer.json()["error"].startswith("Cannot delete the default queue")
+    def test_the_default_one_stays_whoever_asks(self, as_alice: OldClient, as_operator: OldClient) -> None:
+        for client in (as_alice, as_operator):
+            answer = client.delete("/queues/default")
+            assert (answer.status_code, answer.json()["code"]) == (409, "queue_in_use")
+            assert answer.json()["error"].startswith("Cannot delete the default queue. It always stays")
 
     def test_a_shared_one_is_not_an_ordinary_users_to_delete(self, as_alice: OldClient) -> None:
         make_queue(None, name="common")

@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 
 from tasks.runners.base import CheckRequest, Outcome, Piece, Request, RunFailed
 from tasks.runners.models.runners import AnthropicRunner, ModelRunner, OpenAIRunner
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 from tests.wire import anthropic_server, openai_server
 from tests.wire.server import Handler, WireServer
 

@@ -8,7 +8,7 @@ from pytest_django.fixtures import Settings
 
 from tasks.runners.models import keys
 from tasks.runners.models.config import AnthropicConfig
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 from tests.tasks.runners.asking import ANTHROPIC, KEY, ask, serving
 from tests.wire import anthropic_server as wire
 from tests.wire.server import answering

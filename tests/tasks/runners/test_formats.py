@@ -17,7 +17,7 @@ from personalq.lib.commands import Command, OutputFormat
 from tasks.failures import FAILURES
 from tasks.runners.formats import FORMATS, verdict_on
 from tasks.runners.formats.lines import MOST_LINE, JsonLines, money
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 from tests.tasks.runners.support import Run, carry_out
 
 PROGRAMS = Path(__file__).parent / "programs"

@@ -12,7 +12,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from tasks.runners.base import Message, RunFailed
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 from tests.tasks.runners.asking import (
     ANTHROPIC,
     DIALECTS,

@@ -10,7 +10,7 @@ from pytest_django.fixtures import Settings
 from accounts.credentials import NotTestable
 from tasks.runners.models import base_urls, keys
 from tasks.runners.models.config import OpenAIConfig
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 from tests.tasks.runners.asking import KEY, OPENAI, ask, check_of, serving
 from tests.wire import openai_server as wire
 from tests.wire.server import answering

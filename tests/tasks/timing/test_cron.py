@@ -1,13 +1,15 @@
 """Reading cron expressions: what is refused, which field is named, and what it costs."""
 
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import pytest
 
 from personalq.lib.errors import InvalidInput
 from tasks import timing
-from tasks.timing import Cron
+from tasks.timing import Cron, cron
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 UTC_ZONE = timing.zone_named("UTC")
@@ -154,3 +156,20 @@ def shown(expression: str, after: datetime, count: int, *, with_offset: bool = F
     form = "%d %H:%M %z" if with_offset else "%d %H:%M"
     found = timing.between(cron, after, after + timedelta(days=30), count)
     return [time.astimezone(cron.zone).strftime(form) for time in found]
+
+
+def test_time_that_comes_after_years_is_not_looked_for_anew_at_each_change_of_clocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched = []
+    matches = cron._matches
+
+    def counted(expression: str, after: datetime) -> Iterator[datetime]:
+        searched.append(after)
+        return matches(expression, after)
+
+    monkeypatch.setattr(cron, "_matches", counted)
+    times = read("*/59 */23 */28 2 SUN#5", "Africa/Casablanca").times(START)
+    years = [at.year for at in islice(times, 9)]
+    assert years == [2032] * 4 + [2060] * 4 + [2088]
+    assert len(searched) < 10
