@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.embedded.running import Run, wait_for
+from tests.embedded.running import Home, Run, wait_for
 
 LEEWAY = timedelta(seconds=3)
 
@@ -19,6 +19,7 @@ class Product:
     url: str
     username: str
     password: str
+    home: Home
     _token: str = ""
     _good_until: datetime | None = None
 
@@ -26,7 +27,7 @@ class Product:
     def of(cls, run: Run) -> "Product":
         found = re.search(r"Sign in as (\S+) with the password (\S+)", run.output)
         assert found is not None, run.output
-        return cls(url=f"http://127.0.0.1:{run.port}", username=found[1], password=found[2])
+        return cls(url=f"http://127.0.0.1:{run.port}", username=found[1], password=found[2], home=run.home)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The answer of the API to the operator."""

@@ -25,6 +25,10 @@ def test_operator_turns_it_on_and_off(open_context: OpenContext, product: Produc
         PICTURES.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=PICTURES / "task-operator-on.png", full_page=True)
         assert page.evaluate(CHECK) == []
+        expect(page.locator("#connection")).to_contain_text("live")
+        product.home.sql("INSERT INTO tasks (prompt) VALUES ('Water the plants.')")
+        done = page.get_by_role("region", name="Last ones at this agent").get_by_role("row", name="Water the plants.")
+        expect(done).to_contain_text("complete")
         page.get_by_role("button", name="Turn it off").click()
         expect(page.get_by_role("status").filter(has_text="The task operator is off.")).to_be_visible()
         page.screenshot(path=PICTURES / "task-operator-off.png", full_page=True)

@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 import pytest
+from websockets.sync.client import connect
 
 from personalq.embedded.env_file import read_env_file
+from tests.commands.running import call as call_client
 from tests.embedded.running import wait_for
-from tests.product.caller import Caller
+from tests.mcp import talking
+from tests.product.caller import Caller, Record
 from tests.product.conftest import Stage
 from tests.product.dialects import anthropic_of, openai_of
+from tests.product.installation import Installation
 from tests.product.pages import Visitor
 from tests.product.traces import dump, everything_in_valkey, finds, forms_of, listening, logs
 from tests.wire.cursor_runner import succeeded
@@ -25,6 +30,8 @@ PASSWORD = "a-long-password-of-an-owner"
 TIMES = 2000
 OFFSETS = (0, 25)
 """Wherever a text of repeated secrets is cut, one of two has at least a half of one there."""
+FOR_OPERATORS = ("/readiness", "/task-operator", "/task-operator/lock")
+"""What only operators may read."""
 
 
 @dataclass
@@ -66,6 +73,8 @@ def test_planted_secrets_stand_nowhere(stage: Stage, owner: Caller, planted: Pla
     with listening(installation, owner) as (frames, commands):
         tasks = [*run_models(stage, owner, planted), *run_plain(stage, owner, planted)]
         tasks += [*run_runner(stage, owner, planted), *run_commands(owner, planted)]
+        tasks.append(run_program(stage, owner, planted))
+        use_sql_role(stage.installation, planted)
         wait_for(lambda: has_ended(frames.seen, tasks), "the last frame")
     for caller in (owner, stage.operator):
         read_everything(caller)
@@ -224,6 +233,62 @@ def run_commands(owner: Caller, planted: Planted) -> Iterator[str]:
         yield task
 
 
+def run_program(stage: Stage, owner: Caller, planted: Planted) -> str:
+    """Somebody with a personal token uses it everywhere, also where it does not belong; then it is revoked."""
+    record = stage.installation.record
+    # The one answer that says it is nobody's but the owner's.
+    unheard = Caller(owner.port, owner.username, owner.password, Record())
+    made = unheard.call("POST", "/tokens", {"name": "program", "scopes": ["agents:read", "tasks:read", "tasks:write"]})
+    token = planted.keys["personal token"] = made["token"]
+    program = Caller(owner.port, owner.username, "", record)
+    program.token = token
+    assert owner.ask("POST", "/auth/token", {"username": owner.username, "password": token}).status == 401
+    task: str = program.run(owner.make_agent("of a program", "echo"), "Say this.")["uuid"]
+    assert program.ask("GET", "/budgets").status == 403
+    assert program.ask("POST", "/tokens", {"name": token, "scopes": [token]}).status == 403
+    show_token_at_other_doors(owner.port, token, record)
+    owner.call("DELETE", f"/tokens/{made['uuid']}")
+    assert program.ask("GET", "/tasks").status == 401
+    return task
+
+
+def show_token_at_other_doors(port: int, token: str, record: Record) -> None:
+    for tool in ("list_tasks", "list_schedules"):
+        answer = talking.post(f"http://127.0.0.1:{port}/mcp", token, talking.message("tools/call", name=tool))
+        record.note(str(answer.headers), answer.content)
+        assert answer.status_code in {200, 403}
+    for verb in ("list_agents", "list_queues"):
+        ran = call_client(f"http://127.0.0.1:{port}", verb, PERSONALQ_TOKEN=token)
+        record.note(ran.out, ran.err)
+    with connect(f"ws://127.0.0.1:{port}/ws/") as socket:
+        for action in ({"action": "auth", "token": token}, {"action": token}):
+            socket.send(json.dumps(action))
+            record.note(socket.recv())
+
+
+def use_sql_role(installation: Installation, planted: Planted) -> None:
+    """Make a role, connect as it, be refused, give it another password, remove it."""
+
+    def command(*arguments: str) -> None:
+        done = installation.command("create_sql_role", "canary", *arguments)
+        installation.record.note(done.stdout, done.stderr)
+        assert done.returncode == 0, done.stderr
+
+    for number in range(2):
+        file = installation.home.directory / f"sql-password-{number}"
+        command("--new-password", "--password-file", str(file))
+        password = planted.keys[f"password {number} of an SQL role"] = file.read_text().strip()
+        layout = installation.home.layout
+        with psycopg.connect(
+            host=str(layout.postgres_socket_dir), user="canary", password=password, dbname=layout.database_name
+        ) as connection:
+            assert connection.execute("SELECT count(*) FROM tasks").fetchone() is not None
+            with pytest.raises(psycopg.errors.CheckViolation):
+                connection.execute("INSERT INTO tasks (prompt, status) VALUES ('x', 99)")
+            connection.rollback()
+    command("--drop")
+
+
 def end(owner: Caller, task: str) -> str:
     """The task, once it has ended in one way or another."""
     owner.wait_until(task, "complete", "failed")
@@ -247,7 +312,7 @@ def read_everything(caller: Caller) -> None:
     for path in sorted(path for path, methods in document["paths"].items() if "get" in methods):
         for address in addresses(caller, path, ids):
             status = caller.ask("GET", address).status
-            assert status == 200 or (status == 403 and path.endswith("/readiness")), (status, address)
+            assert status == 200 or (status == 403 and path.endswith(FOR_OPERATORS)), (status, address)
 
 
 def addresses(caller: Caller, path: str, ids: dict[str, list[str]]) -> list[str]:
