@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts import credentials, personal_tokens, token_access, tokens
 from accounts.credential_access import uses_of
-from accounts.models import Credential, PersonalToken, TokenFamily, User
+from accounts.models import AuditEvent, Credential, PersonalToken, TokenFamily, User
 from personalq.lib.admin import ReadOnly, SafeModelAdmin
 
 MACHINE_WRITTEN = ("uuid", "session_epoch", "last_login", "date_joined")
@@ -61,6 +61,23 @@ class UserAdmin(SafeModelAdmin[User], DjangoUserAdmin[User]):
             tokens.sign_out_everywhere(user, "operator")
             self.log_change(request, user, "Signed out everywhere.")
         self.message_user(request, f"Signed out everywhere: {len(allowed)}.", messages.SUCCESS)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnly, SafeModelAdmin[AuditEvent]):
+    """The audit trail: to be read, and by nobody to be changed."""
+
+    list_display = ("at", "kind", "outcome", "actor_name", "object_kind", "object_uuid", "address")
+    list_filter = ("kind", "outcome", "at")
+    search_fields = ("kind", "actor_name", "actor_uuid", "owner_uuid", "object_uuid", "address", "request_id")
+    fields = readonly_fields = (
+        "at", "kind", "outcome", "actor_uuid", "actor_name", "owner_uuid", "object_kind", "object_uuid", "address",
+        "request_id", "facts",
+    )  # fmt: skip
+    show_full_result_count = False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002
+        return False
 
 
 @admin.register(TokenFamily)

@@ -22,6 +22,7 @@ class Provider(models.TextChoices):
     HTTP = "http", "Headers for HTTP requests"
     RUNNER = "runner", "Secret of a coding runner"
     COMMAND = "command", "Key for a command"
+    ELEVENLABS = "elevenlabs", "ElevenLabs API key"
 
 
 class Credential(models.Model):

@@ -94,7 +94,7 @@ class Budget(models.Model):
 
 
 class Spending(models.Model):
-    """What an agent spent in a month, and what its running attempts may still spend. Kept by `tasks.budgets`."""
+    """What an agent spent in a month, and what its running attempts may still spend. `tasks.spending` keeps it."""
 
     id = models.BigAutoField(primary_key=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="spending")

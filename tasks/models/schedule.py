@@ -1,5 +1,6 @@
 """Schedules: tasks that come in by the clock, and what became of each time they were due."""
 
+import re
 import uuid
 from typing import ClassVar, Final
 
@@ -15,6 +16,10 @@ from tasks.models.task import PROMPT_LENGTH, TITLE_LENGTH
 CRON_LENGTH: Final = 200
 ZONE_LENGTH: Final = 64
 SHORTEST_INTERVAL_SECONDS: Final = 1
+FREQUENT_SECONDS: Final = 60
+"""A schedule that comes again before so much time is over counts as a frequent one."""
+# Six fields, of which the first, the seconds, is more than one number.
+_FREQUENT_CRON: Final = r"^(?![0-9]+ )([^ ]+ ){5}[^ ]+$"
 LONGEST_INTERVAL_SECONDS: Final = 31_536_000
 LONGEST_WINDOW_SECONDS: Final = 2_592_000
 
@@ -47,6 +52,10 @@ class CatchUpPolicy(models.TextChoices):
 class ScheduleQuerySet(models.QuerySet["Schedule"]):
     def existing(self) -> "ScheduleQuerySet":
         return self.filter(deleted_at__isnull=True)
+
+    def frequent(self) -> "ScheduleQuerySet":
+        """Those of which `is_frequent` is true."""
+        return self.filter(Q(every_seconds__lt=FREQUENT_SECONDS) | Q(cron__regex=_FREQUENT_CRON))
 
     def due(self) -> "ScheduleQuerySet":
         """Whose next time has come, and whose owner may still sign in."""
@@ -163,6 +172,13 @@ class Schedule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_frequent(self) -> bool:
+        """Whether it comes again within less than a minute, at some time or always."""
+        if self.every_seconds is not None:
+            return self.every_seconds < FREQUENT_SECONDS
+        return re.search(_FREQUENT_CRON, self.cron) is not None
 
 
 class FireOutcome(models.TextChoices):

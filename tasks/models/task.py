@@ -45,6 +45,9 @@ class Source(models.TextChoices):
     MCP = "mcp"
     SCHEDULE = "schedule"
     IMPORT = "import"
+    TELEGRAM = "telegram"
+    VOICE = "voice"
+    WEBHOOK = "webhook"
     SQL = "sql"
 
 

@@ -1,0 +1,48 @@
+"""Writing the audit trail. Secrets never come here: of a credential only whether one was present."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from accounts.models import AuditEvent, User
+from accounts.models.audit_event import Outcome
+from personalq.lib import request_ids
+from personalq.lib.client_address import client_address
+
+
+def record(
+    kind: str,
+    outcome: Outcome,
+    *,
+    actor: User | None = None,
+    owner: User | None = None,
+    about: tuple[str, UUID] | None = None,
+    request: HttpRequest | None = None,
+    **facts: Any,
+) -> AuditEvent:
+    """Write one act, in the caller's transaction if there is one.
+
+    Args:
+        kind: A noun and a deed, such as `door.refused`.
+        outcome: How it ended.
+        actor: Who did it; nobody who is known, if nobody.
+        owner: Whom it concerns; the actor, if nobody else.
+        about: What kind of object it is about, and its public id.
+        request: The request that brought it, for its address.
+        facts: What else is worth knowing; small, of plain values, without secrets.
+    """
+    concerned = owner or actor
+    object_kind, object_uuid = about or ("", None)
+    return AuditEvent.objects.create(
+        kind=kind,
+        outcome=outcome,
+        actor_uuid=actor.uuid if actor else None,
+        actor_name=actor.get_username() if actor else "",
+        owner_uuid=concerned.uuid if concerned else None,
+        object_kind=object_kind,
+        object_uuid=object_uuid,
+        address=client_address(request) if request else "",
+        request_id=request_ids.current_request_id(),
+        facts=facts,
+    )
