@@ -1,0 +1,1 @@
+"""How senders of each kind prove themselves, one file per scheme."""

@@ -1,0 +1,1 @@
+"""What other systems send: each by its own scheme, all by one way in."""
