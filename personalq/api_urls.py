@@ -8,6 +8,7 @@ from personalq.lib.api_views import UnknownApiPath
 urlpatterns = [
     path("", include("accounts.api.urls")),
     path("", include("tasks.api.urls")),
+    path("", include("webhooks.api.urls")),
     path("", api_about.Root.as_view(), name="api-root"),
     path("/schema", api_about.Schema.as_view(), name="api-schema"),
     path("/docs", api_about.Docs.as_view(), name="api-docs"),

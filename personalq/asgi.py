@@ -16,8 +16,7 @@ from personalq.lib.asgi import Application, BodyLimit, ByPath  # noqa: E402
 from realtime import origins  # noqa: E402
 from realtime.routing import websocket_application  # noqa: E402
 from tasks.mcp.door import PATHS, McpDoor  # noqa: E402
-from webhooks import runner_callbacks  # noqa: E402
-from webhooks.admission import who_sends_much  # noqa: E402
+from webhooks import admission  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
@@ -28,7 +27,7 @@ application = ProtocolTypeRouter(
             ),
             limits=settings.PERSONALQ_BODY_LIMITS,
             default_limit=settings.PERSONALQ_BODY_LIMIT_DEFAULT,
-            admissions={runner_callbacks.PREFIX: who_sends_much},
+            admissions={admission.PREFIX: admission.who_sends_much},
         ),
         "websocket": websocket_application,
     }

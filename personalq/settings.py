@@ -177,6 +177,28 @@ CELERY_BEAT_SCHEDULE = {
         # The clocks of two machines may differ by a second or two.
         "options": {"expires": 5},
     },
+    "send-due-deliveries": {
+        "task": "webhooks.jobs.send_due_deliveries",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
+    "speak": {"task": "webhooks.jobs.speak_where_due", "schedule": timedelta(seconds=1), "options": {"expires": 2}},
+    "renew-webhooks": {
+        "task": "webhooks.jobs.renew_webhooks",
+        "schedule": timedelta(minutes=1),
+        "options": {"expires": 60},
+    },
+    "send-notices": {
+        "task": "webhooks.jobs.send_notices",
+        "schedule": timedelta(seconds=20),
+        "options": {"expires": 20},
+    },
+    "listen": {
+        "task": "webhooks.jobs.listen",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
+    "prune-webhooks": {"task": "webhooks.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
     "prune": {"task": "accounts.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
 }
 
@@ -196,13 +218,28 @@ PERSONALQ_MODEL_BASE_URLS = env.base_urls(
 )
 # Where the prompts of the older tools go; empty: every user names their own coding runner.
 PERSONALQ_CURSOR_RUNNER_URL = env.optional_base_url("PERSONALQ_CURSOR_RUNNER_URL", internal=PERSONALQ_INTERNAL_HOSTS)
+# The Bot API (docs/telegram.md).
+PERSONALQ_TELEGRAM_URL = (
+    env.optional_base_url("PERSONALQ_TELEGRAM_URL", internal=PERSONALQ_INTERNAL_HOSTS) or "https://api.telegram.org"
+)
+# Speech to text, text to speech (docs/voice.md).
+PERSONALQ_ELEVENLABS_URL = (
+    env.optional_base_url("PERSONALQ_ELEVENLABS_URL", internal=PERSONALQ_INTERNAL_HOSTS) or "https://api.elevenlabs.io"
+)
+PERSONALQ_ELEVENLABS_STT_MODEL = env.text("PERSONALQ_ELEVENLABS_STT_MODEL", "") or "scribe_v1"
+PERSONALQ_ELEVENLABS_TTS_MODEL = env.text("PERSONALQ_ELEVENLABS_TTS_MODEL", "") or "eleven_turbo_v2_5"
+PERSONALQ_ELEVENLABS_VOICE = env.text("PERSONALQ_ELEVENLABS_VOICE", "") or "JBFqnCBsd6RMkjVDRZzb"
 PERSONALQ_SCRATCH_DIR = env.text("PERSONALQ_SCRATCH_DIR", "")
 PERSONALQ_WORKER_SLOTS = env.positive_int("PERSONALQ_WORKER_SLOTS", 100, 10_000)
 PERSONALQ_AGENTS_PER_USER = env.positive_int("PERSONALQ_AGENTS_PER_USER", 200, 10_000)
 PERSONALQ_QUEUES_PER_USER = env.positive_int("PERSONALQ_QUEUES_PER_USER", 100, 10_000)
 PERSONALQ_SCHEDULES_PER_USER = env.positive_int("PERSONALQ_SCHEDULES_PER_USER", 200, 10_000)
+PERSONALQ_FREQUENT_SCHEDULES_PER_USER = env.positive_int("PERSONALQ_FREQUENT_SCHEDULES_PER_USER", 5, 10_000)
 PERSONALQ_CREDENTIALS_PER_USER = env.positive_int("PERSONALQ_CREDENTIALS_PER_USER", 100, 10_000)
+PERSONALQ_DOORS_PER_USER = env.positive_int("PERSONALQ_DOORS_PER_USER", 100, 10_000)
+PERSONALQ_TELEGRAM_LINKS_PER_USER = env.positive_int("PERSONALQ_TELEGRAM_LINKS_PER_USER", 50, 10_000)
 PERSONALQ_TOKENS_PER_USER = env.positive_int("PERSONALQ_TOKENS_PER_USER", 50, 10_000)
+PERSONALQ_ENDPOINTS_PER_USER = env.positive_int("PERSONALQ_ENDPOINTS_PER_USER", 20, 10_000)
 PERSONALQ_USER_RUNNING_LIMIT = env.positive_int("PERSONALQ_USER_RUNNING_LIMIT", 50, 10_000)
 PERSONALQ_APPROVAL_SECONDS = env.positive_int("PERSONALQ_APPROVAL_SECONDS", 604_800, 31_536_000, minimum=60)
 PERSONALQ_LEASE_SECONDS = env.positive_int("PERSONALQ_LEASE_SECONDS", 30, 3600)
@@ -223,6 +260,15 @@ PERSONALQ_SOCKET_BUFFER_BYTES = env.positive_int(
 
 # --- MCP, per process (docs/mcp.md) ----------------------------------------------------------------
 PERSONALQ_MCP_WAITS_PER_USER = env.positive_int("PERSONALQ_MCP_WAITS_PER_USER", 100, 10_000)
+
+# --- E-mail: notices, for those who choose them (docs/notices.md) ------------------------------------
+email = env.email("PERSONALQ_EMAIL_URL")
+PERSONALQ_EMAIL_IS_ON = bool(email)
+EMAIL_BACKEND = email.pop("EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend")
+globals().update(email)
+redaction.register_secrets(email.get("EMAIL_HOST_PASSWORD"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("PERSONALQ_EMAIL_FROM", "personalq@localhost")
 
 # --- Sign-in and sessions ---------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -286,6 +332,10 @@ PERSONALQ_BODY_LIMITS = {
     "/mcp": 3 * 1024 * 1024,
     # Runners send up to 10 MiB of output, which escapes make longer.
     "/webhooks/runner": 16 * 1024 * 1024,
+    "/webhooks/telegram": 1024 * 1024,
+    "/webhooks/elevenlabs": 1024 * 1024,
+    "/webhooks/in": 1024 * 1024,
+    "/agent-tools": 64 * 1024,
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
@@ -325,8 +375,11 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TaskStatusEnum": "tasks.states.WORDS",
         "TokenStateEnum": "accounts.models.personal_token.STATES",
-        "ScheduleStateEnum": "tasks.schedule_states.STATES",
+        "ScheduleStateEnum": "tasks.schedules.states.STATES",
         "ApprovalStateEnum": "tasks.models.ApprovalState",
+        "DeliveryStateEnum": "webhooks.models.DeliveryState",
+        "DoorKindEnum": "webhooks.api.door_forms.ALL_KINDS",
+        "NewDoorKindEnum": "webhooks.api.door_forms.KINDS",
     },
     "SORT_OPERATIONS": False,
 }

@@ -11,6 +11,11 @@ from realtime.views import (
     conversations,
     credentials,
     dead_letters,
+    door_list,
+    door_page,
+    endpoint_page,
+    endpoints,
+    notices,
     overview,
     queues,
     schedule_page,
@@ -22,6 +27,8 @@ from realtime.views import (
     task_list,
     task_new,
     task_operator,
+    telegram_bots,
+    telegram_links,
     tokens,
 )
 from realtime.views.task_panel import VERBS as TASK_VERBS
@@ -71,10 +78,47 @@ urlpatterns = [
     path("credentials/<uuid:uuid>", credentials.edit, name="credential"),
     path("credentials/<uuid:uuid>/delete", credentials.delete, name="credential-delete"),
     path("credentials/<uuid:uuid>/test", credentials.try_out, name="credential-test"),
+    path("doors", door_list.show_list, name="door-list"),
+    path("doors/new", door_list.new, name="door-new"),
+    path("doors/<uuid:uuid>", door_page.show, name="door"),
+    path("doors/<uuid:uuid>/edit", door_list.edit, name="door-edit"),
+    path("doors/<uuid:uuid>/rotate", door_list.rotate, name="door-rotate"),
+    path("doors/<uuid:uuid>/delete", door_list.delete, name="door-delete"),
+    path("doors/<uuid:uuid>/test", door_page.try_out, name="door-test"),
+    *(
+        path(f"doors/<uuid:uuid>/{verb}", door_page.act, {"verb": verb}, name=f"door-{verb}")
+        for verb in door_page.VERBS
+    ),
+    path("webhook-endpoints", endpoints.show_list, name="endpoint-list"),
+    path("webhook-endpoints/new", endpoints.new, name="endpoint-new"),
+    path("webhook-endpoints/<uuid:uuid>", endpoint_page.show, name="endpoint"),
+    path("webhook-endpoints/<uuid:uuid>/edit", endpoints.edit, name="endpoint-edit"),
+    path("webhook-endpoints/<uuid:uuid>/rotate", endpoints.rotate, name="endpoint-rotate"),
+    path("webhook-endpoints/<uuid:uuid>/delete", endpoints.delete, name="endpoint-delete"),
+    *(
+        path(f"webhook-endpoints/<uuid:uuid>/{verb}", endpoint_page.act, {"verb": verb}, name=f"endpoint-{verb}")
+        for verb in endpoint_page.VERBS
+    ),
+    path("webhook-deliveries/<uuid:uuid>", endpoint_page.show_delivery, name="delivery"),
+    path("webhook-deliveries/<uuid:uuid>/redeliver", endpoint_page.redeliver, name="delivery-redeliver"),
     path("tokens", tokens.show_list, name="token-list"),
     path("tokens/new", tokens.new, name="token-new"),
     path("tokens/<uuid:uuid>", tokens.show, name="token"),
     path("tokens/<uuid:uuid>/revoke", tokens.revoke, name="token-revoke"),
+    path("telegram", telegram_bots.show_list, name="telegram"),
+    path("telegram/new", telegram_bots.new, name="telegram-bot-new"),
+    path("telegram/<uuid:uuid>", telegram_bots.show, name="telegram-bot"),
+    path("telegram/<uuid:uuid>/edit", telegram_bots.edit, name="telegram-bot-edit"),
+    path("telegram/<uuid:uuid>/delete", telegram_bots.delete, name="telegram-bot-delete"),
+    path("telegram/<uuid:uuid>/link", telegram_links.make_code, name="telegram-link-new"),
+    *(
+        path(f"telegram/<uuid:uuid>/{verb}", telegram_bots.act, {"verb": verb}, name=f"telegram-{verb}")
+        for verb in telegram_bots.VERBS
+    ),
+    path("telegram/links/<uuid:uuid>", telegram_links.edit, name="telegram-link"),
+    path("telegram/links/<uuid:uuid>/end", telegram_links.end, name="telegram-link-end"),
+    path("notices", notices.show, name="notices"),
+    path("notices/off", notices.turn_off, name="notices-off"),
     path("queues", queues.show_list, name="queue-list"),
     path("queues/new", queues.new, name="queue-new"),
     path("queues/<uuid:uuid>", queues.edit, name="queue"),

@@ -4,6 +4,8 @@ from decimal import Decimal
 
 _CENTS = Decimal("0.01")
 _KIBI = 1024
+# From here on days say more.
+_HOURS_IN_DAYS = 48
 
 
 def bytes_in_words(amount: float) -> str:
@@ -28,6 +30,8 @@ def duration_in_words(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
+    if hours >= _HOURS_IN_DAYS:
+        return f"{hours // 24} days {hours % 24} h"
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

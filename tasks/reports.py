@@ -13,6 +13,7 @@ from accounts import credentials
 from accounts.models import Credential, Provider
 from accounts.secret_values import parts_of
 from personalq.lib import redaction
+from personalq.lib.shared_secrets import is_fit_to_prove
 from tasks import lifecycle, targets
 from tasks.claims import Claim, ClaimLost
 from tasks.desk import digest_of
@@ -124,7 +125,7 @@ def _digest_of_runner(expected: ExpectedReport | None) -> str:
     if credential is None or credential.provider != Provider.RUNNER:
         return _NO_DIGEST
     plain = _plain(credential)
-    return digest_of(plain) if plain else _NO_DIGEST
+    return digest_of(plain) if is_fit_to_prove(plain) else _NO_DIGEST
 
 
 def _credential(agent: Agent | None) -> Credential | None:

@@ -17,6 +17,8 @@ DEFAULT_LIMIT_BYTES = 256 * 1024
 DEFAULT_TIMEOUT_SECONDS = 30.0
 MAX_LENGTH_DIGITS = 15
 LARGE_BODIES_AT_ONCE = 2
+DROPPED_HEADERS = "personalq.dropped_headers"
+"""Where a scope tells which headers came with underscores in their names; here they have hyphens."""
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -90,7 +92,9 @@ class BodyLimit:
     async def _read(self, scope: Scope, receive: Receive, until_answered: AsyncExitStack) -> bytes:
         announced = _announced_length(scope)
         is_admitted = await self._admits(scope, announced, until_answered)
-        limit = self._limit_of(scope["path"]) if is_admitted else self.default_limit
+        limit = self._limit_of(scope["path"])
+        if not is_admitted:
+            limit = min(limit, self.default_limit)
         if announced is not None and announced > limit:
             raise PayloadTooLarge(f"Send at most {limit} bytes to this address.")
         try:
@@ -168,7 +172,8 @@ def _with_true_length(scope: Scope, length: int) -> Scope:
     ]
     if described or length:
         headers.append((b"content-length", str(length).encode("ascii")))
-    return {**scope, "headers": headers}
+    dropped = frozenset(name.lower().replace(b"_", b"-") for name, _ in scope["headers"] if b"_" in name)
+    return {**scope, "headers": headers, DROPPED_HEADERS: dropped}
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

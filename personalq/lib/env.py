@@ -279,6 +279,26 @@ def secret_list(name: str, *, most: int) -> dict[str, str]:
     return found
 
 
+def email(name: str) -> dict[str, Any]:
+    """Django's EMAIL_ settings from an address such as smtp+tls://user:password@host:587, or from its ``_FILE``.
+
+    Empty when it is not set.
+
+    Raises:
+        ImproperlyConfigured: It is no such address. Its text, which holds a password, is not repeated.
+    """
+    value = _secret_text(name)
+    if not value:
+        return {}
+    try:
+        found = environ.Env.email_url_config(value)
+    except (ImproperlyConfigured, ValueError, KeyError):
+        found = {}
+    if not found.get("EMAIL_HOST") or value.partition(":")[0] not in _EMAIL_SCHEMES:
+        raise ImproperlyConfigured(f"{name} must be like smtp+tls://user:password@mail.example.org:587.")
+    return {key: each for key, each in found.items() if key.startswith("EMAIL_") and key != "EMAIL_FILE_PATH"}
+
+
 def distinct(secrets: Mapping[str, str]) -> None:
     """Refuse two names with one value: one leak would open two doors."""
     seen: dict[str, str] = {}
@@ -300,6 +320,7 @@ def refuse_unsafe(*, debug: bool, allowed_hosts: Sequence[str]) -> None:
         )
 
 
+_EMAIL_SCHEMES = ("smtp", "smtp+tls", "smtp+ssl")
 _ADVICE = 'Generate one: python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
 
 

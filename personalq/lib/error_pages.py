@@ -1,16 +1,19 @@
 """Error pages for people. They must appear also when templates, sessions or the database do not work."""
 
 import logging
+from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from personalq.lib.errors import AppError
 from personalq.lib.request_ids import current_request_id
 
 TEMPLATE = "errors/error.html"
+STYLE_SHEETS: Final = ("app", "pages", "narrow")
+"""Those of the frame (templates/base.html), in their order."""
 
 _logger = logging.getLogger("personalq.errors")
 
@@ -28,15 +31,16 @@ def error_page(error: AppError, request: HttpRequest) -> str:
 
 def bare_error_page(error: AppError, request_id: str) -> str:
     """A page that needs nothing but this module and the settings."""
+    sheets = [(settings.STATIC_URL, name) for name in STYLE_SHEETS]
     return format_html(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<title>{title} · Personal-Q</title>\n<link rel="stylesheet" href="{style}">\n</head>\n'
+        "<title>{title} · Personal-Q</title>\n{styles}</head>\n"
         '<body>\n<main class="error-page">\n<p class="error-status">{status}</p>\n<h1>{title}</h1>\n'
         '<p>{detail}</p>\n<p><a href="/">Back to the overview</a></p>\n'
         "<p><small>Request id: <code>{request_id}</code></small></p>\n"
         "</main>\n</body>\n</html>\n",
-        style=f"{settings.STATIC_URL}css/app.css",
+        styles=format_html_join("", '<link rel="stylesheet" href="{}css/{}.css">\n', sheets),
         title=error.title,
         status=error.status,
         detail=error.detail,

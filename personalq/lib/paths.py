@@ -4,7 +4,9 @@ import re
 
 # Where clients of the older cursor-agents service find what they know.
 OLDER_PREFIX = "cursor-agents"
-MACHINE_PREFIXES = ("api", "ws", "webhooks", "agent-tools", "mcp", OLDER_PREFIX)
+# Whatever is answered there is said aloud by a voice agent.
+SPOKEN_PREFIX = "agent-tools"
+MACHINE_PREFIXES = ("api", "ws", "webhooks", SPOKEN_PREFIX, "mcp", OLDER_PREFIX)
 
 # For SECURE_REDIRECT_EXEMPT, which Django matches against the path without its first slash.
 MACHINE_PATHS_PATTERN = rf"^(?:{'|'.join(MACHINE_PREFIXES)})(?:/|$)"
@@ -13,6 +15,7 @@ HEALTH_PATHS_PATTERN = r"^(?:healthz|readyz)/?$"
 _MACHINE_PATH = re.compile(rf"/+(?:{'|'.join(MACHINE_PREFIXES)})(?:/|\Z)")
 _API_PATH = re.compile(rf"/+(?:api|{OLDER_PREFIX})(?:/|\Z)")
 _OLDER_PATH = re.compile(rf"/+{OLDER_PREFIX}(?:/|\Z)")
+_SPOKEN_PATH = re.compile(rf"/+{SPOKEN_PREFIX}(?:/|\Z)")
 _HEALTH_PATH = re.compile(r"/(?:healthz|readyz)/?\Z")
 
 
@@ -28,6 +31,11 @@ def is_api_path(path: str) -> bool:
 def is_older_path(path: str) -> bool:
     """Whether errors there have the shape of the older cursor-agents service."""
     return _OLDER_PATH.match(path) is not None
+
+
+def is_spoken_path(path: str) -> bool:
+    """Whether errors there have a sentence to be said."""
+    return _SPOKEN_PATH.match(path) is not None
 
 
 def is_health_path(path: str) -> bool:

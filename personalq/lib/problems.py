@@ -1,6 +1,6 @@
 """Errors as the world sees them: RFC 9457 documents for programs, a small page for people.
 
-Clients of the older cursor-agents service get `{"error": …}`, as they know it.
+Clients of the older cursor-agents service get `{"error": …}`, as they know it, and voice agents `{ok, say, result}`.
 """
 
 import json
@@ -26,12 +26,12 @@ from personalq.lib.errors import (
     PayloadTooLarge,
     PermissionDenied,
 )
-from personalq.lib.paths import is_api_path, is_machine_path, is_older_path
+from personalq.lib.paths import is_api_path, is_machine_path, is_older_path, is_spoken_path
 from personalq.lib.request_ids import current_request_id
 from personalq.lib.translation import app_error_from
 
 PROBLEM_TYPE = "application/problem+json; charset=utf-8"
-OLDER_TYPE = "application/json; charset=utf-8"
+JSON_TYPE = "application/json; charset=utf-8"
 
 _logger = logging.getLogger("personalq.errors")
 
@@ -64,10 +64,14 @@ def problem_bytes(error: AppError, request_id: str) -> bytes:
 
 def problem_for_path(error: AppError, request_id: str, path: str) -> tuple[str, bytes]:
     """Content type and body of an error in the form that programs know from this path."""
-    if not is_older_path(path):
+    document: dict[str, Any]
+    if is_older_path(path):
+        document = {"error": sentence_of(error), "code": error.code, "request_id": request_id}
+    elif is_spoken_path(path):
+        document = {"ok": False, "say": sentence_of(error), "result": {"error": error.code, "request_id": request_id}}
+    else:
         return PROBLEM_TYPE, problem_bytes(error, request_id)
-    document = {"error": sentence_of(error), "code": error.code, "request_id": request_id}
-    return OLDER_TYPE, json.dumps(document).encode("ascii")
+    return JSON_TYPE, json.dumps(document).encode("ascii")
 
 
 def sentence_of(error: AppError) -> str:

@@ -11,7 +11,10 @@ DEFAULT_RATES: Mapping[str, str] = {
     "PERSONALQ_RATE_SIGN_IN_NAME": "10/m",  # per user name and address
     "PERSONALQ_RATE_SIGN_IN_ADDRESS": "30/m",  # per address, over all names
     "PERSONALQ_RATE_TOKEN_REFRESH": "60/m",  # per address
-    "PERSONALQ_RATE_CALLBACK_FAILURE": "60/m",  # per address
+    "PERSONALQ_RATE_DOOR": "600/m",  # per door
+    "PERSONALQ_RATE_DOOR_FAILURE": "60/m",  # per address
+    "PERSONALQ_RATE_TELEGRAM_CODE": "10/h",  # per chat
+    "PERSONALQ_RATE_NOTICES_OFF": "30/m",  # per address
     "PERSONALQ_RATE_TASK_CREATE": "3000/m",  # per user, as all below
     "PERSONALQ_RATE_TASK_BATCH": "60/m",
     "PERSONALQ_RATE_READ": "6000/m",
@@ -23,6 +26,7 @@ DEFAULT_RATES: Mapping[str, str] = {
     "PERSONALQ_RATE_CREDENTIAL_CHANGE": "60/m",
     "PERSONALQ_RATE_CREDENTIAL_TEST": "10/m",
     "PERSONALQ_RATE_TOKEN_CHANGE": "30/m",
+    "PERSONALQ_RATE_DOOR_CHANGE": "60/m",
 }
 
 _RATE = re.compile(r"([0-9]{1,9})/([0-9]{0,5})([smhd])")

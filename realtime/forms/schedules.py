@@ -70,7 +70,7 @@ class TimingForm(AnswerableForm):
         input_formats=[_TYPED_TIME, "%Y-%m-%dT%H:%M:%S"],
         validators=[MinValueValidator(_EARLIEST, "Choose a time after 1970.")],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=_TYPED_TIME),
-        help_text="By the clock of the time zone. Empty: now. What is due once is due then.",
+        help_text="By the clock of the time zone. Once: the time when it is due. Otherwise empty means now.",
     )
     zone = SingleLineField(
         label="Time zone",

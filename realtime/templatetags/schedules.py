@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from realtime.words import duration_in_words
 from realtime.zones import zone_or_utc
 from tasks.models import FireOutcome, Schedule, ScheduleFire, Timing
-from tasks.schedule_states import ScheduleState, Warned, reason_of, state_of, warning_of
+from tasks.schedules.states import ScheduleState, Warned, reason_of, state_of, warning_of
 
 register = template.Library()
 

@@ -16,8 +16,9 @@ from realtime.views.doors import page, person
 from realtime.views.paging import page_of
 from realtime.views.queries import NeighbourQuery, NewBudgetQuery, NothingAsked
 from realtime.views.spending import months_of, shown_budgets
-from tasks import access, budget_changes
+from tasks import access
 from tasks.models import Budget
+from tasks.spending import budget_changes
 
 PAGE_SIZE: Final = 24
 WRITE_LIMIT: Final = Limit(group="agent-change", rate="PERSONALQ_RATE_AGENT_CHANGE")

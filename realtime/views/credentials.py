@@ -28,6 +28,7 @@ DESCRIPTIONS: Final = {
     Provider.HTTP: "Headers that an agent sends along, such as Authorization.",
     Provider.RUNNER: "The secret that a coding runner asks for.",
     Provider.COMMAND: "A key that a command gets to see while it runs.",
+    Provider.ELEVENLABS: "For Telegram bots that listen and speak; agents do not get it.",
 }
 
 

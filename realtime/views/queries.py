@@ -8,6 +8,7 @@ from personalq.lib.queries import QueryIntegerField, QueryUUIDField, StrictQuery
 from tasks import states
 from tasks.models.bulk_action import BulkVerb
 from tasks.runners import KINDS
+from webhooks.models import DeliveryState, DoorKind
 
 MOST_ROWS: Final = 50
 DECIDED: Final = "decided"
@@ -84,9 +85,20 @@ class NewCredentialQuery(PageQuery):
     provider = StrictChoiceField(choices=Provider.values, required=False)
 
 
+class NewDoorQuery(PageQuery):
+    # A Telegram bot brings its door with it.
+    kind = StrictChoiceField(choices=[each for each in DoorKind.values if each != DoorKind.TELEGRAM], required=False)
+
+
 class OutputQuery(PageQuery):
     attempt = QueryIntegerField(min_value=1, max_value=2**31 - 1, required=False)
 
 
 class NothingAsked(PageQuery):
     """For pages that take no parameters."""
+
+
+class DeliveriesQuery(NeighbourQuery):
+    """All deliveries of an endpoint unless one state is asked for."""
+
+    state = StrictChoiceField(choices=DeliveryState.values, required=False)

@@ -9,9 +9,10 @@ from typing import Final
 from django.db.models import Sum
 
 from accounts.models import User
-from tasks import access, budgets
+from tasks import access
 from tasks.clock import database_now
 from tasks.models import Budget, BudgetScope, Spending
+from tasks.spending import budgets
 
 MOST_MONTHS: Final = 12
 _WHOLE: Final = 1_000

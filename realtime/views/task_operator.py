@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from accounts.models import User
 from personalq.lib.errors import AppError
 from realtime.forms.task_operator import TaskOperatorForm
+from realtime.views import live
 from realtime.views.answers import Limit, limit_person, posted, show_form, wrong_values
 from realtime.views.doors import page, person
 from realtime.views.queries import NothingAsked
@@ -29,13 +30,14 @@ def show(request: HttpRequest) -> HttpResponse:
     NothingAsked.read(request)
     user = person(request)
     access.require_task_operator(user)
+    last_event_id = live.last_event_id(user)
     now = task_operator.read()
     form = TaskOperatorForm(user, posted(request), is_on=now.is_on, initial=_initial(now))
     refusal = _turn_on(request, form) if request.method == "POST" else None
     if request.method == "POST" and refusal is None:
         messages.success(request, "The task operator is on.")
         return redirect("task-operator")
-    context = {"section": "task-operator", "form": form, **_state(user, now)}
+    context = {"section": "task-operator", "form": form, "last_event_id": last_event_id, **_state(user, now)}
     return show_form(request, "pages/task_operator.html", context, refusal=refusal)
 
 

@@ -182,7 +182,7 @@ def preview(*, timing: str, count: int = 5, **fields: Unpack[TimingFields]) -> l
 
 @lru_cache(maxsize=REMEMBERED)
 def _remembered_times(rule: timing.Rule, after: datetime, count: int) -> tuple[datetime, ...]:
-    # A day that comes every 28 years takes a tenth of a second to find, and a list shows a hundred schedules.
+    # A day that comes every 28 years is found slowly, and a list shows a hundred schedules.
     return tuple(_times(rule, after, count))
 
 

@@ -57,12 +57,16 @@ def _sign_in(address: str, body: Any, **cells: Expected) -> Row:
 
 
 _SCHEDULE: Final = {"name": "new", "timing": "cron", "cron": "0 9 * * *", "agent": "{agent}", "prompt": "p"}
+_ENDPOINT: Final = {"name": "new", "target_url": "https://hooks.example.org/", "kinds": ["task_completed"]}
+
+_BOT_TOKEN: Final = "5550004:a-token_that_nobody-has_0123456789-abc"
 
 API: Final[dict[str, Row]] = {
     "api-root": _api("", GET=SIGNED_IN),
     "api-schema": _api("/schema", GET=SIGNED_IN),
     "api-docs": _api("/docs", GET=SIGNED_IN),
     "api-me": _api("/me", GET=SIGNED_IN, OPTIONS=SIGNED_IN),
+    "api-notices": _api("/notices", {"batch_minutes": 5}, GET=SIGNED_IN, PATCH=SIGNED_IN),
     "api-auth-token": _sign_in(
         "/auth/token", {"username": "alice", "password": "{password}"}, POST=(200, 200, 200, 200)
     ),
@@ -142,6 +146,45 @@ API: Final[dict[str, Row]] = {
     "api-tokens": _api("/tokens", {"name": "new", "scopes": ["tasks:read"]}, GET=SIGNED_IN, POST=CREATES),
     # Operators end everybody's, because a stolen one has to be ended by whoever notices.
     "api-token": _api("/tokens/{token}", GET=OWN, DELETE=GONE),
+    "api-doors": _api(
+        "/doors", {"name": "new", "kind": "github", "agent": "{agent}"}, GET=SIGNED_IN, POST=(401, 403, 201, 403)
+    ),
+    "api-door": _api("/doors/{door}", {"name": "n"}, GET=OWN, PATCH=OWN, DELETE=GONE),
+    "api-door-open": _api("/doors/{door}/open", POST=OWN),
+    "api-door-close": _api("/doors/{door}/close", POST=OWN),
+    "api-door-rotate": _api("/doors/{door}/rotate", {}, POST=(401, 403, 201, 201)),
+    "api-door-preview": _api("/doors/{door}/preview", {"payload": {"a": 1}}, POST=OWN),
+    "api-door-requests": _api("/doors/{door}/requests", GET=OWN),
+    # Telegram is away, so what has to ask it comes no further.
+    "api-telegram-bots": _api(
+        "/telegram/bots", {"name": "new", "token": _BOT_TOKEN}, GET=SIGNED_IN, POST=(401, 503, 503, 503)
+    ),
+    "api-telegram-shared-bots": _api("/telegram/shared-bots", GET=SIGNED_IN),
+    "api-telegram-bot": _api("/telegram/bots/{bot}", {"is_shared": True}, GET=OWN, PATCH=OWN, DELETE=GONE),
+    "api-telegram-bot-webhook": _api(
+        "/telegram/bots/{bot}/webhook", GET=(401, 403, 503, 503), PUT=(401, 403, 409, 409), DELETE=(401, 403, 503, 503)
+    ),
+    "api-telegram-bot-rotate": _api("/telegram/bots/{bot}/rotate", {}, POST=(401, 403, 409, 409)),
+    # Nobody links an account to a bot that is not shared but its owner.
+    "api-telegram-link-codes": Row(
+        address="/api/v1/telegram/bots/{bot}/link-codes",
+        cells={"POST": (401, 403, 201, 403)},
+        rest=(401, 403, 405, 403),
+        bodies={"POST": {"agent": "{agent}"}},
+    ),
+    "api-telegram-bot-links": _api("/telegram/bots/{bot}/links", GET=OWN),
+    "api-telegram-links": _api("/telegram/links", GET=SIGNED_IN),
+    "api-telegram-link": _api("/telegram/links/{link}", {"wants_speech": True}, GET=OWN, PATCH=OWN, DELETE=GONE),
+    "api-webhook-endpoints": _api("/webhook-endpoints", _ENDPOINT, GET=SIGNED_IN, POST=CREATES),
+    "api-webhook-endpoint": _api("/webhook-endpoints/{endpoint}", {"name": "n"}, GET=OWN, PATCH=OWN, DELETE=GONE),
+    "api-webhook-endpoint-rotate": _api("/webhook-endpoints/{endpoint}/rotate", {}, POST=(401, 403, 201, 201)),
+    "api-webhook-endpoint-on": _api("/webhook-endpoints/{endpoint}/on", POST=OWN),
+    "api-webhook-endpoint-off": _api("/webhook-endpoints/{endpoint}/off", POST=OWN),
+    "api-webhook-endpoint-test": _api("/webhook-endpoints/{endpoint}/test", POST=(401, 403, 201, 201)),
+    "api-webhook-endpoint-redeliver-failed": _api("/webhook-endpoints/{endpoint}/redeliver-failed", POST=OWN),
+    "api-webhook-endpoint-deliveries": _api("/webhook-endpoints/{endpoint}/deliveries", GET=OWN),
+    "api-webhook-delivery": _api("/webhook-deliveries/{delivery}", GET=OWN),
+    "api-webhook-delivery-redeliver": _api("/webhook-deliveries/{delivery}/redeliver", POST=OWN),
     "api-model-prices": _api("/model-prices", GET=SIGNED_IN),
     "api-stop-switch": _api("/stop-switch", {"reason": "r"}, GET=SIGNED_IN, POST=OPERATORS, DELETE=OPERATORS),
     "api-task-operator": _api(
@@ -279,6 +322,47 @@ PAGES: Final[dict[str, Row]] = {
     ),
     "token": _page("/tokens/{token}", GET=SHOWN_OWN),
     "token-revoke": _page("/tokens/{token}/revoke", {"sure": "yes"}, GET=SHOWN_OWN, POST=DONE_OWN),
+    "door-list": _page("/doors", GET=SHOWN),
+    # Without a kind there is nothing to send; the form of one is tested with the pages.
+    "door-new": _page("/doors/new", GET=SHOWN, POST=SHOWN),
+    "door": _page("/doors/{door}", GET=SHOWN_OWN),
+    "door-edit": _page("/doors/{door}/edit", {"name": "n", "agent": "{agent}"}, GET=SHOWN_OWN, POST=DONE_OWN),
+    "door-rotate": _page("/doors/{door}/rotate", {"keep_old_seconds": "0"}, GET=SHOWN_OWN, POST=SHOWN_OWN),
+    "door-delete": _page("/doors/{door}/delete", {"sure": "yes"}, GET=SHOWN_OWN, POST=DONE_OWN),
+    "door-test": _page("/doors/{door}/test", {"payload": '{{"a": 1}}'}, GET=SHOWN_OWN, POST=SHOWN_OWN),
+    "door-open": _page("/doors/{door}/open", POST=DONE_OWN),
+    "door-close": _page("/doors/{door}/close", POST=DONE_OWN),
+    "telegram": _page("/telegram", GET=SHOWN),
+    "telegram-bot-new": _page(
+        "/telegram/new", {"name": "new", "token": _BOT_TOKEN}, GET=SHOWN, POST=(LED, 503, 503, 503)
+    ),
+    "telegram-bot": _page("/telegram/{bot}", GET=SHOWN_OWN),
+    "telegram-bot-edit": _page("/telegram/{bot}/edit", {"name": "n"}, GET=SHOWN_OWN, POST=DONE_OWN),
+    "telegram-bot-delete": _page("/telegram/{bot}/delete", {"sure": "yes"}, GET=SHOWN_OWN, POST=DONE_OWN),
+    "telegram-link-new": _page(
+        "/telegram/{bot}/link", {"agent": "{agent}"}, GET=(LED, 403, 200, 403), POST=(LED, 403, 200, 403)
+    ),
+    "telegram-set-webhook": _page("/telegram/{bot}/set-webhook", POST=DONE_OWN),
+    "telegram-check-webhook": _page("/telegram/{bot}/check-webhook", POST=DONE_OWN),
+    "telegram-remove-webhook": _page("/telegram/{bot}/remove-webhook", POST=DONE_OWN),
+    "telegram-rotate": _page("/telegram/{bot}/rotate", POST=DONE_OWN),
+    "telegram-link": _page("/telegram/links/{link}", {"agent": "{agent}"}, GET=SHOWN_OWN, POST=DONE_OWN),
+    "telegram-link-end": _page("/telegram/links/{link}/end", {"sure": "yes"}, GET=SHOWN_OWN, POST=DONE_OWN),
+    "endpoint-list": _page("/webhook-endpoints", GET=SHOWN),
+    # The secret is shown in the answer itself, as with tokens.
+    "endpoint-new": _page("/webhook-endpoints/new", _ENDPOINT, GET=SHOWN, POST=SHOWN),
+    "endpoint": _page("/webhook-endpoints/{endpoint}", GET=SHOWN_OWN),
+    "endpoint-edit": _page("/webhook-endpoints/{endpoint}/edit", _ENDPOINT, GET=SHOWN_OWN, POST=DONE_OWN),
+    "endpoint-rotate": _page(
+        "/webhook-endpoints/{endpoint}/rotate", {"keep_old_seconds": "0"}, GET=SHOWN_OWN, POST=SHOWN_OWN
+    ),
+    "endpoint-delete": _page("/webhook-endpoints/{endpoint}/delete", {"sure": "yes"}, GET=SHOWN_OWN, POST=DONE_OWN),
+    "endpoint-on": _page("/webhook-endpoints/{endpoint}/on", POST=DONE_OWN),
+    "endpoint-off": _page("/webhook-endpoints/{endpoint}/off", POST=DONE_OWN),
+    "endpoint-test": _page("/webhook-endpoints/{endpoint}/test", POST=DONE_OWN),
+    "endpoint-redeliver-failed": _page("/webhook-endpoints/{endpoint}/redeliver-failed", POST=DONE_OWN),
+    "delivery": _page("/webhook-deliveries/{delivery}", GET=SHOWN_OWN),
+    "delivery-redeliver": _page("/webhook-deliveries/{delivery}/redeliver", POST=DONE_OWN),
     "agent-test": _page("/agents/{idle_agent}/test", POST=DONE_OWN),
     "approval-list": _page("/approvals", GET=SHOWN),
     "approval-rows": _page("/approvals/rows", GET=SHOWN),
@@ -296,6 +380,11 @@ PAGES: Final[dict[str, Row]] = {
     "agent-pause": _page("/agents/{agent}/pause", POST=DONE_OWN),
     "agent-resume": _page("/agents/{agent}/resume", POST=DONE_OWN),
     "agent-end-hold": _page("/agents/{agent}/end-hold", POST=DONE_OWN),
+    "notices": _page("/notices", {"batch_minutes": "5"}, GET=SHOWN, POST=DONE),
+    # Whoever has the link may use it, signed in or not.
+    "notices-off": Row(
+        address="/notices/off", cells={"GET": (404,) * 4, "POST": (404,) * 4}, rest=(405, 405, 405, 405)
+    ),
     "queue-list": _page("/queues", GET=SHOWN),
     "queue-new": _page("/queues/new", _QUEUE_FORM, GET=SHOWN, POST=DONE),
     "queue": _page("/queues/{queue}", _QUEUE_FORM, GET=SHOWN_OWN, POST=DONE_OWN),
@@ -325,6 +414,12 @@ PAGES: Final[dict[str, Row]] = {
 DOORS: Final[dict[str, Row]] = {
     "runner-callback": Row(
         address="/webhooks/runner/{ready}/1", cells={"POST": (401, 401, 401, 401)}, rest=NO_SUCH_METHOD
+    ),
+    # What is no JSON is refused before anybody asks whose it is.
+    "door-webhook": Row(address="/webhooks/in/{door}", cells={"POST": (415,) * 4}, rest=NO_SUCH_METHOD),
+    "door-call": Row(address="/webhooks/elevenlabs/{door}", cells={"POST": (415,) * 4}, rest=NO_SUCH_METHOD),
+    "telegram-update": Row(
+        address="/webhooks/telegram/{bot}", cells={"POST": (401, 401, 401, 401)}, rest=NO_SUCH_METHOD
     ),
 }
 
@@ -370,6 +465,22 @@ ADMIN: Final[dict[str, Row]] = {
     **_model("accounts/tokenfamily", "{family_id}", add=403, change=403, delete=403),
     **_model("accounts/personaltoken", "{token_id}", add=403, change=403, delete=403),
     **_model("accounts/credential", "{credential_id}", add=403, change=403),
+    **_model("accounts/auditevent", "{audit_event_id}", add=403, change=403, delete=403),
+    **_model("webhooks/notice", "{notice_id}", add=403, change=403, delete=403),
+    **_model("webhooks/noticechoice", "{notice_choice_id}", add=403, change=403, delete=403),
+    **_model("webhooks/door", "{door_id}", add=403, change=403, delete=403),
+    **_model("webhooks/doorsecret", "{door_secret_id}", add=403, change=403, delete=403),
+    **_model("webhooks/inboundrequest", "{inbound_request_id}", add=403, change=403, delete=403),
+    **_model("webhooks/telegrambot", "{bot_id}", add=403, change=403, delete=403),
+    **_model("webhooks/telegramlink", "{link_id}", add=403, change=403, delete=403),
+    **_model("webhooks/telegramlinkcode", "{link_code_id}", add=403, change=403, delete=403),
+    **_model("webhooks/telegramthread", "{thread_id}", add=403, change=403, delete=403),
+    **_model("webhooks/telegramreply", "{reply_id}", add=403, change=403, delete=403),
+    **_model("webhooks/telegramrecording", "{recording_id}", add=403, change=403, delete=403),
+    **_model("webhooks/endpoint", "{endpoint_id}", add=403, change=403, delete=403),
+    **_model("webhooks/endpointsecret", "{endpoint_secret_id}", add=403, change=403, delete=403),
+    **_model("webhooks/delivery", "{delivery_id}", add=403, change=403, delete=403),
+    **_model("webhooks/deliveryattempt", "{delivery_attempt_id}", add=403, change=403, delete=403),
     **_model("tasks/agent", "{agent_id}", delete=403),
     **_model("tasks/approval", "{approval_id}", add=403, change=403, delete=403),
     **_model("tasks/attemptspending", "{attempt_spending_id}", add=403, change=403, delete=403),

@@ -17,6 +17,8 @@ WATCHED_TABLES = (
     "system_settings", "bulk_actions", "credentials", "artifacts", "approvals", "budgets", "spending", "conversations",
     "older_agents",
     "schedules", "schedule_fires",
+    "doors", "door_secrets", "inbound_requests",
+    "webhook_endpoints", "webhook_endpoint_secrets", "webhook_deliveries",
 )  # fmt: skip
 METHOD_REFUSED = 405
 CHANGES_NOTHING = {LED, 400, 401, 403, 404, 405, 409}
@@ -25,6 +27,8 @@ CHANGES_NOTHING = {LED, 400, 401, 403, 404, 405, 409}
 @pytest.fixture(autouse=True)
 def fast_and_uncounted(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Nobody is there, which is known without asking.
+    settings.PERSONALQ_TELEGRAM_URL = "http://127.0.0.1:1"
     cache.clear()
 
 

@@ -9,10 +9,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.utils import timezone
 
-from accounts import tokens
+from accounts import audit, tokens
 from accounts.models import Credential, User
+from accounts.models.audit_event import Outcome as AuditOutcome
 from tasks import artifacts, bulk, conversations, heartbeats, lifecycle, older_tools, outside_work, schedules, targets
-from tasks.allowance import Wanted
 from tasks.criteria import TaskCriteria
 from tasks.models import (
     Agent,
@@ -28,7 +28,8 @@ from tasks.models import (
     UserLimits,
 )
 from tasks.runners import ArtifactFile
-from tasks.usage import Usage
+from tasks.spending.allowance import Wanted
+from tasks.spending.usage import Usage
 from tests.clients import fresh_client
 from tests.makers import (
     PASSWORD,
@@ -41,6 +42,11 @@ from tests.makers import (
     make_token,
     make_user,
 )
+from webhooks.doors import keeping
+from webhooks.models import DeliveryAttempt, InboundRequest, Notice, NoticeChoice, TelegramRecording
+from webhooks.outbound import endpoints
+from webhooks.telegram import bots, incoming, links, replies
+from webhooks.telegram.updates import Place
 
 # Stands in everything that is the owner's, so that it is noticed wherever it appears.
 CANARY: Final = "canary-of-the-owner"
@@ -74,6 +80,9 @@ class World:
         _make_spending(agent)
         _make_schedule(agent)
         make_token(users["owner"], name=CANARY)
+        _make_endpoint(users["owner"])
+        _make_door(agent)
+        _make_bot(agent)
         _make_older(users["owner"])
         Group.objects.create(name="group")
         ModelPrice.objects.create(provider="openai", model="of-the-matrix", input_price=1, output_price=1)
@@ -129,6 +138,10 @@ class World:
             **_ids_of_waiting(owner),
             **_ids_of_spending(owner),
             **_ids_of_schedule(owner),
+            **_ids_of_endpoint(owner),
+            **_ids_of_door(owner),
+            **_ids_of_notice(owner),
+            **_ids_of_bot(owner),
             "artifact_id": self.tasks["complete"].artifacts.values_list("pk", flat=True)[0],
             "conversation_id": owner.conversations.values_list("pk", flat=True)[0],
             "report_id": ExpectedReport.objects.values_list("pk", flat=True)[0],
@@ -161,6 +174,85 @@ def _ids_of_spending(owner: User) -> dict[str, Any]:
 def _ids_of_schedule(owner: User) -> dict[str, Any]:
     schedule = owner.schedules.get(name=CANARY)
     return {"schedule": schedule.uuid, "schedule_id": schedule.pk, "fire_id": schedule.fires.get().pk}
+
+
+def _ids_of_endpoint(owner: User) -> dict[str, Any]:
+    endpoint = owner.webhook_endpoints.get()
+    delivery = endpoint.deliveries.get()
+    return {
+        "endpoint": endpoint.uuid,
+        "endpoint_id": endpoint.pk,
+        "endpoint_secret_id": endpoint.secrets.get().pk,
+        "delivery": delivery.uuid,
+        "delivery_id": delivery.pk,
+        "delivery_attempt_id": delivery.tries.get().pk,
+    }
+
+
+def _ids_of_notice(owner: User) -> dict[str, Any]:
+    """A choice of notices, one notice and one row of the audit trail."""
+    about = ("door", owner.doors.get(name=CANARY).uuid)
+    return {
+        "notice_choice_id": NoticeChoice.objects.create(owner=owner).pk,
+        "notice_id": Notice.objects.create(owner=owner, kind="failed").pk,
+        "audit_event_id": audit.record("door.refused", AuditOutcome.DENIED, owner=owner, about=about).pk,
+    }
+
+
+def _ids_of_door(owner: User) -> dict[str, Any]:
+    door = owner.doors.get(name=CANARY)
+    return {
+        "door": door.uuid,
+        "door_id": door.pk,
+        "door_secret_id": door.secrets.get().pk,
+        "inbound_request_id": door.requests.get().pk,
+    }
+
+
+def _ids_of_bot(owner: User) -> dict[str, Any]:
+    link = owner.telegram_links.select_related("bot").get()
+    bot = link.bot
+    return {
+        "bot": bot.uuid,
+        "bot_id": bot.pk,
+        "link": link.uuid,
+        "link_id": link.pk,
+        "link_code_id": bot.link_codes.get().pk,
+        "thread_id": link.threads.get().pk,
+        "reply_id": bot.replies.get().pk,
+        "recording_id": link.recordings.get().pk,
+    }
+
+
+def _make_bot(agent: Agent) -> None:
+    """A Telegram bot with a link, its code, a task from there, and something to say and to hear."""
+    token = f"5550003:{CANARY}-{CANARY}"
+    identity = bots.Identity(telegram_id=5550003, username="canary_bot", token=token)
+    bot = bots.create(actor=agent.owner, identity=identity, name=f"bot {CANARY}")
+    code = links.make_code(actor=agent.owner, bot=bot, agent=agent)
+    place = Place(chat_id=1, sender_id=1, chat_title=CANARY)
+    link = links.link_by_code(bot=bot, place=place, text=code.text)
+    assert link is not None
+    # In a queue of its own: to claim elsewhere takes nothing of it.
+    link.queue = make_queue(agent.owner, name="telegram")
+    incoming.bring_in(link, message_id=1, prompt=CANARY)
+    replies.say_at(bot, place, CANARY)
+    TelegramRecording.objects.create(link=link, message_id=2, file_id=CANARY)
+
+
+def _make_door(agent: Agent) -> None:
+    """A door, and a request that it has let in."""
+    made = keeping.create(actor=agent.owner, name=CANARY, kind="github", agent=agent, instruction=CANARY)
+    InboundRequest.objects.create(door=made.door, key=CANARY, outcome="ignored", code="ping")
+
+
+def _make_endpoint(owner: User) -> None:
+    """A webhook endpoint, and a delivery that was not answered."""
+    url = f"https://hooks.example.org/{CANARY}"
+    made = endpoints.create(actor=owner, name=CANARY, target_url=url, kinds=["schedule_missed"])
+    DeliveryAttempt.objects.create(
+        delivery=endpoints.send_test(endpoint=made.endpoint), number=1, code="too_slow", seconds=15, head=CANARY
+    )
 
 
 def _make_schedule(agent: Agent) -> None:

@@ -31,6 +31,7 @@ SECRETS = {
 # compose.yaml sets these itself, or they mean nothing in a container.
 NOT_IN_COMPOSE = {
     "JWT_SIGNING_KEY_FILE",
+    "PERSONALQ_EMAIL_URL_FILE",
     "PERSONALQ_ENCRYPTION_KEYS_FILE",
     "PERSONALQ_ENV_FILE",
     "PERSONALQ_SCRATCH_DIR",

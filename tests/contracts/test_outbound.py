@@ -52,6 +52,8 @@ ALLOWED = {
     ("tasks/cli/personalq_cli.py", "connect"): "the same",
     ("tasks/runners/models/anthropic_wire.py", "anthropic"): "the SDK, over http.client()",
     ("tasks/runners/models/openai_wire.py", "openai"): "the SDK, over http.client()",
+    ("webhooks/notices/letters.py", "django.core.mail"): "e-mails, to the server that the operator names",
+    ("webhooks/outbound/calls.py", "httpx2"): "types and errors of http.client()",
     ("tasks/runners/models/connections.py", "httpx2"): "types, and a stream around one of http.client()",
 }
 

@@ -5,7 +5,17 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from personalq.lib.asgi import LARGE_BODIES_AT_ONCE, BodyLimit, ByPath, Headers, Message, Receive, Scope, Send
+from personalq.lib.asgi import (
+    DROPPED_HEADERS,
+    LARGE_BODIES_AT_ONCE,
+    BodyLimit,
+    ByPath,
+    Headers,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
 from personalq.lib.security_headers import FIXED_HEADERS
 
 pytestmark = [pytest.mark.security, pytest.mark.usefixtures("loopback")]
@@ -136,6 +146,16 @@ async def test_body_one_byte_over_the_limit_is_refused_unread() -> None:
 async def test_limit_is_that_of_the_longest_prefix(path: str, size: int, status: int) -> None:
     exchange = await Exchange(part(b"x" * size), GONE).run(length(size), (b"cookie", b"s=1"), path=path)
     assert exchange.status == status
+
+
+async def test_strangers_limit_is_no_larger_than_that_of_the_path() -> None:
+    exchange = await Exchange(part(b"x" * 6), GONE).run(length(6), path="/api/v1/tasks/small")
+    assert exchange.status == 413
+
+
+async def test_dropped_headers_are_told_by_the_names_that_they_imitate() -> None:
+    exchange = await Exchange(part(b"")).run((b"X_Webhook_Secret", b"1"), (b"x-kept", b"1"))
+    assert exchange.application.scopes[0][DROPPED_HEADERS] == {b"x-webhook-secret"}
 
 
 @pytest.mark.parametrize(("header", "status"), [(b"authorization", 200), (b"cookie", 200), (b"x-other", 413)])

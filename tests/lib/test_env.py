@@ -301,3 +301,26 @@ class TestBaseUrls:
         message = message_of(self.read, monkeypatch, value)
         assert NAME in message
         assert "hidden" not in message
+
+
+class TestEmail:
+    def test_reads_an_address_with_tls_and_a_password(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MAIL", "smtp+tls://user:p%40ss@mail.example.org:587")
+        read = env.email("MAIL")
+        assert (read["EMAIL_HOST"], read["EMAIL_PORT"], read["EMAIL_USE_TLS"]) == ("mail.example.org", 587, True)
+        assert (read["EMAIL_HOST_USER"], read["EMAIL_HOST_PASSWORD"]) == ("user", "p@ss")
+
+    def test_is_empty_when_it_is_not_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("MAIL", raising=False)
+        assert env.email("MAIL") == {}
+
+    @pytest.mark.parametrize(
+        "address", ["smtp://", "consolemail://", "filemail:///tmp/x", "mail.example.org:25", "smtp://u:hunter2@h:x"]
+    )
+    def test_refuses_what_is_no_mail_server_without_repeating_it(
+        self, monkeypatch: pytest.MonkeyPatch, address: str
+    ) -> None:
+        monkeypatch.setenv("MAIL", address)
+        with pytest.raises(ImproperlyConfigured, match="MAIL must be like smtp") as refused:
+            env.email("MAIL")
+        assert "hunter2" not in str(refused.value)

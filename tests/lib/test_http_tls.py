@@ -28,6 +28,13 @@ async def test_valid_certificate_is_accepted(authority: Authority, settings: Set
         assert server.requests[0].server_name == "localhost"
 
 
+async def test_valid_certificate_is_accepted_by_strict_verification(authority: Authority, settings: Settings) -> None:
+    # What Python 3.13 and later do by themselves.
+    trust.tls_context().verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    with inside(settings, answering(200, b"proved"), tls=authority.context()) as server:
+        assert (await fetch("GET", server.url)).body == b"proved"
+
+
 async def test_certificate_for_an_address_is_accepted(authority: Authority, settings: Settings) -> None:
     with WireServer(answering(200, b"proved"), tls=authority.context("127.0.0.1"), name="127.0.0.1") as server:
         settings.PERSONALQ_INTERNAL_HOSTS = [server.target]

@@ -220,11 +220,17 @@ class TestHttps:
         answer = quiet_client.get("/page?a=1")
         assert (answer.status_code, answer["Location"]) == (301, "https://testserver/page?a=1")
 
-    @pytest.mark.parametrize("path", ["/api/v1/describe", "/api/", "/webhooks/x", "/agent-tools", "/mcp", "/ws/"])
+    @pytest.mark.parametrize("path", ["/api/v1/describe", "/api/", "/webhooks/x", "/mcp", "/ws/"])
     @pytest.mark.parametrize("method", ["get", "post"])
     def test_program_is_refused_and_never_redirected(self, quiet_client: Client, path: str, method: str) -> None:
         answer = getattr(quiet_client, method)(path)
         assert (answer.status_code, answer.json()["code"]) == (403, "https_required")
+
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_voice_agent_is_refused_in_words(self, quiet_client: Client, method: str) -> None:
+        answer = getattr(quiet_client, method)("/agent-tools")
+        assert (answer.status_code, answer.json()["result"]["error"]) == (403, "https_required")
+        assert answer.json()["say"]
 
     def test_https_is_served(self, quiet_client: Client) -> None:
         assert quiet_client.get("/api/v1/describe", secure=True).status_code == 200

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
+from django.templatetags.static import static
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 from rest_framework.exceptions import ErrorDetail, NotAcceptable
@@ -50,6 +51,17 @@ def test_problem_has_the_members_of_rfc_9457_and_ours() -> None:
         "code": "validation_error",
         "request_id": "",
         "errors": [{"field": "a", "code": "required", "message": "Send it."}],
+    }
+
+
+def test_voice_agents_get_words_to_say() -> None:
+    request = RequestFactory().post("/agent-tools")
+    shown = problem_response(errors.InvalidInput.for_field("args.prompt", "required", "Send it."), request)
+    assert shown["Content-Type"] == "application/json; charset=utf-8"
+    assert json.loads(shown.content) == {
+        "ok": False,
+        "say": "args.prompt: Send it.",
+        "result": {"error": "validation_error", "request_id": ""},
     }
 
 
@@ -338,5 +350,6 @@ def test_error_page_appears_also_when_its_frame_fails(monkeypatch: pytest.Monkey
     monkeypatch.setattr(error_pages, "render_to_string", fail)
     page = error_pages.error_page(errors.NotFound("<script>alert(1)</script>."), RequestFactory().get("/"))
     assert "<h1>There is nothing at this address.</h1>" in page
+    assert all(f'href="{static(f"css/{name}.css")}"' in page for name in error_pages.STYLE_SHEETS)
     assert "<script>" not in page
     assert CANARY not in page

@@ -8,6 +8,7 @@ from django.templatetags.static import static
 from django.test import Client
 
 from personalq.lib import static_files
+from personalq.lib.error_pages import STYLE_SHEETS
 
 
 def write(directory: Path, **files: str) -> Path:
@@ -44,6 +45,11 @@ def test_every_file_is_ours_or_of_a_package_that_counts() -> None:
     found = [storage.path(path) for finder in finders.get_finders() for path, storage in finder.list(None)]
     assert found
     assert [path for path in found if not any(part in path for part in counted)] == []
+
+
+def test_bare_error_page_has_the_style_sheets_of_the_frame() -> None:
+    frame = (settings.BASE_DIR / "templates" / "base.html").read_text()
+    assert tuple(re.findall(r"static 'css/(\w+)\.css'", frame)) == STYLE_SHEETS
 
 
 def test_browsers_may_keep_files_for_good(client: Client) -> None:

@@ -13,6 +13,7 @@ from tests.product.caller import Caller
 from tests.product.installation import Installation, installed
 from tests.product.scripted import Scripted, model_of, path_of
 from tests.wire.cursor_runner import CursorRunner
+from tests.wire.webhook_receiver import WebhookReceiver
 
 PROGRAMS = Path(__file__).parents[1] / "tasks" / "runners" / "programs"
 TELLS_ITS_SECRET = 'cat >/dev/null; echo "out $KEY"; echo "err $KEY" >&2; echo "file $KEY" > kept.txt; exit '
@@ -53,6 +54,7 @@ class Stage:
     openai: Scripted
     plain: Scripted
     runner: CursorRunner
+    receiver: WebhookReceiver
 
     @property
     def operator(self) -> Caller:
@@ -66,8 +68,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with ExitStack() as stack:
         anthropic, openai = (stack.enter_context(Scripted(model_of)) for _ in range(2))
         plain, runner = stack.enter_context(Scripted(path_of)), stack.enter_context(CursorRunner(reports=False))
+        receiver = stack.enter_context(WebhookReceiver())
+        outside = (anthropic, openai, plain, runner, receiver)
         settings = {
-            "PERSONALQ_INTERNAL_HOSTS": ",".join(one.server.target for one in (anthropic, openai, plain, runner)),
+            "PERSONALQ_INTERNAL_HOSTS": ",".join(one.server.target for one in outside),
             "PERSONALQ_MODEL_BASE_URLS": f"{anthropic.url},{openai.url}/v1",
             "PERSONALQ_COMMANDS": COMMANDS,
             "PERSONALQ_WORKSPACES": {"started": str(start)},
@@ -77,4 +81,4 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         }
         installation = stack.enter_context(installed(tmp_path_factory.mktemp("product"), settings))
         installation.start()
-        yield Stage(installation, anthropic, openai, plain, runner)
+        yield Stage(installation, anthropic, openai, plain, runner, receiver)

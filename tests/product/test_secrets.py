@@ -71,11 +71,13 @@ def test_planted_secrets_stand_nowhere(stage: Stage, owner: Caller, planted: Pla
     for name in ("SECRET_KEY", "JWT_SIGNING_KEY", "PERSONALQ_ENCRYPTION_KEYS"):
         planted.keys[name] = read_env_file(installation.home.env_file)[name]
     with listening(installation, owner) as (frames, commands):
+        tell_an_endpoint(stage, planted)
         tasks = [*run_models(stage, owner, planted), *run_plain(stage, owner, planted)]
         tasks += [*run_runner(stage, owner, planted), *run_commands(owner, planted)]
         tasks.append(run_program(stage, owner, planted))
         use_sql_role(stage.installation, planted)
         wait_for(lambda: has_ended(frames.seen, tasks), "the last frame")
+        stage.receiver.wait_for_messages(len(tasks), seconds=30)
     for caller in (owner, stage.operator):
         read_everything(caller)
         # The operator's lists show the operator's own, so the tasks are named.
@@ -104,6 +106,17 @@ def has_ended(frames: list[bytes], tasks: list[str]) -> bool:
 
 
 # --- What runs, and echoes ----------------------------------------------------------------------------
+
+
+def tell_an_endpoint(stage: Stage, planted: Planted) -> None:
+    """Let a webhook receiver get word of everything, and answer with its secret."""
+    # The one answer that may hold it is read by somebody who does not tell.
+    owner = Caller(stage.operator.port, "owner", PASSWORD, Record())
+    wanted = {"name": "echoes", "target_url": stage.receiver.url, "kinds": ["task_completed", "task_failed"]}
+    stage.receiver.secret = secret = owner.call("POST", "/webhook-endpoints", wanted)["secret"]
+    planted.keys["webhook secret"] = secret.removeprefix("whsec_")
+    stage.receiver.messages.clear()
+    stage.receiver.script(*(answering(status, f"{secret} is your secret".encode()) for status in (500, 200)))
 
 
 def run_models(stage: Stage, owner: Caller, planted: Planted) -> Iterator[str]:
@@ -330,6 +343,9 @@ def list_ids(caller: Caller, collection: str, ids: dict[str, list[str]]) -> Iter
     lists = [f"{collection}?page_size=100"]
     if collection.endswith("/artifacts"):
         lists = [f"{address}/artifacts" for address in addresses(caller, "/api/v1/tasks/{uuid}", ids)]
+    elif collection.endswith("/webhook-deliveries"):
+        endpoints = addresses(caller, "/api/v1/webhook-endpoints/{uuid}", ids)
+        lists = [f"{address}/deliveries?page_size=100" for address in endpoints]
     elif caller.ask("GET", f"{collection}?owner=all").status == 200:
         lists = [f"{collection}?page_size=100&owner=all"]
     for address in lists:

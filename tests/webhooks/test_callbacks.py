@@ -9,7 +9,9 @@ import pytest
 from django.db import OperationalError
 from pytest_django.fixtures import Settings
 
-from accounts.models import User
+from accounts.models import AuditEvent, User
+from personalq.lib import sealing
+from personalq.lib.errors import InvalidInput
 from tasks import lifecycle, reports, targets
 from tasks.claims import ClaimLost
 from tasks.desk import SECRET_BYTES
@@ -168,6 +170,16 @@ class TestRunnersOwnSecret:
     def waiting(self, owner: User) -> Waiting:
         return make_waiting(owner, credential=make_credential(owner))
 
+    def test_one_that_is_too_short_to_be_a_secret_opens_nothing(self, owner: User, waiting: Waiting) -> None:
+        credential = waiting.agent.credential
+        assert credential is not None
+        # Kept before there was a shortest length.
+        sealed = sealing.seal("twelve-chars", context=sealing.context_of(credential, "sealed_secret"))
+        type(credential).objects.filter(pk=credential.pk).update(sealed_secret=sealed)
+        assert call_back(waiting, secret="twelve-chars").status_code == 401
+        with pytest.raises(InvalidInput):
+            make_credential(owner, secret="twelve-chars")
+
     def test_with_the_attempts_request_id_it_is_good(self, waiting: Waiting) -> None:
         assert call_back(waiting, secret=OWN_SECRET).json()["changed"] is True
 
@@ -274,15 +286,32 @@ class TestForgedCallbacks:
         assert unchanged(waiting)
         assert SECRET not in caplog.text
 
+    @pytest.mark.parametrize(
+        ("options", "secret"),
+        [
+            ({"secret": None}, "missing"),
+            ({"secret": "wrong-one"}, "present"),
+            ({"X_Cursor_Runner_Secret": "b"}, "contradictory"),
+        ],
+    )
+    def test_refusal_is_in_the_audit_trail_without_the_secret(
+        self, options: dict[str, Any], secret: str, waiting: Waiting
+    ) -> None:
+        call_back(waiting, **options)
+        event = AuditEvent.objects.get(kind="door.refused")
+        assert (event.object_kind, event.object_uuid) == ("task", waiting.task.uuid)
+        assert event.owner_uuid == waiting.agent.owner.uuid
+        assert event.facts == {"door_kind": "runner", "secret": secret}
+
     def test_refusal_is_logged_without_the_secret(self, waiting: Waiting, caplog: pytest.LogCaptureFixture) -> None:
         call_back(waiting, secret="planted-wrong-secret")
-        assert f"A callback about task {waiting.task.uuid} was refused; secret: present." in caplog.text
+        assert f"A request to runner {waiting.task.uuid} was refused; secret: present." in caplog.text
         assert "planted" not in caplog.text
 
     def test_too_many_of_them_are_answered_429_and_good_ones_still_taken(
         self, waiting: Waiting, settings: Settings
     ) -> None:
-        settings.PERSONALQ_RATE_CALLBACK_FAILURE = "3/h"
+        settings.PERSONALQ_RATE_DOOR_FAILURE = "3/h"
         statuses = [call_back(waiting, secret="wrong", REMOTE_ADDR="x").status_code for _ in range(5)]
         assert statuses == [401, 401, 401, 429, 429]
         assert call_back(waiting).json()["changed"] is True

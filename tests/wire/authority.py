@@ -1,4 +1,7 @@
-"""Certificates of a certificate authority that exists for one test."""
+"""Certificates of a certificate authority that exists for one test.
+
+They have every extension that RFC 5280 asks for, because Python 3.13 and later verify by it (VERIFY_X509_STRICT).
+"""
 
 import datetime as dt
 import functools
@@ -10,11 +13,15 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from personalq.lib.outbound import trust
 
 DAY = dt.timedelta(days=1)
+_KEY_USAGES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+)  # fmt: skip
 
 
 class Authority:
@@ -36,12 +43,14 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Server of a test")])
         until = _now() - DAY if is_expired else _now() + 30 * DAY
         builder = _certificate(subject, subject if is_self_signed else self._name, key.public_key(), until)
+        issuer = key if is_self_signed else self._key
+        issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())
         builder = builder.add_extension(_alternative_names(names or ("localhost",)), critical=False)
-        if not is_self_signed:
-            issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-            builder = builder.add_extension(issuer, critical=False)
-        signed = builder.sign(key if is_self_signed else self._key, hashes.SHA256())
-        return self._load(key, signed)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        builder = builder.add_extension(_key_usage("digital_signature"), critical=True)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        builder = builder.add_extension(issuer_key, critical=False)
+        return self._load(key, builder.sign(issuer, hashes.SHA256()))
 
     def be_trusted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """From now on to the end of the test."""
@@ -51,8 +60,8 @@ class Authority:
     def _sign_itself(self) -> x509.Certificate:
         builder = _certificate(self._name, self._name, self._key.public_key(), _now() + 30 * DAY)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        subject_key = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
-        return builder.add_extension(subject_key, critical=False).sign(self._key, hashes.SHA256())
+        builder = builder.add_extension(_key_usage("key_cert_sign", "crl_sign"), critical=True)
+        return builder.sign(self._key, hashes.SHA256())
 
     def _load(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> ssl.SSLContext:
         file = self._directory / f"{certificate.serial_number}.pem"
@@ -76,7 +85,12 @@ def _certificate(
 ) -> x509.CertificateBuilder:
     begin = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
     dated = begin.not_valid_before(until - 40 * DAY).not_valid_after(until)
-    return dated.serial_number(x509.random_serial_number())
+    numbered = dated.serial_number(x509.random_serial_number())
+    return numbered.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+
+
+def _key_usage(*usages: str) -> x509.KeyUsage:
+    return x509.KeyUsage(**dict.fromkeys(_KEY_USAGES, False) | dict.fromkeys(usages, True))
 
 
 def _alternative_names(names: tuple[str, ...]) -> x509.SubjectAlternativeName:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from typing import Self, cast
+from typing import Self
 
 LONGEST_LINE = 2000
 
@@ -93,7 +93,7 @@ class SmtpServer:
         lines: list[bytes] = []
         while (line := peer.rfile.readline()) not in {b".\r\n", b""}:
             lines.append(line.removeprefix(b"."))
-        message = cast("EmailMessage", message_from_bytes(b"".join(lines), policy=default))
+        message = message_from_bytes(b"".join(lines), policy=default)
         self.letters.append(Letter(sender=envelope.sender, recipients=(*envelope.recipients,), message=message))
 
     @staticmethod

@@ -124,7 +124,9 @@ def _read_port(text: str | None, default: int) -> int:
 def _refuse_outside(scheme: str, host: str) -> None:
     if scheme != "https":
         raise HttpRefused(
-            Reason.BAD_URL, "Use https. The operator can allow http for single hosts by PERSONALQ_INTERNAL_HOSTS."
+            Reason.BAD_URL,
+            "Use https. The operator can allow http for single hosts: host and port, such as runner:3001, in"
+            " PERSONALQ_INTERNAL_HOSTS.",
         )
     if parse_address(host) is not None:
         if not is_public(host):

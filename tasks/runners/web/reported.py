@@ -155,9 +155,9 @@ def _text(body: Mapping[str, Any], camel: str, snake: str, shown: int | None = N
 
 
 def _one(body: Mapping[str, Any], camel: str, snake: str) -> Any:
-    """The member under either name; null counts as absent. Raises InvalidInput when the two say different things."""
+    """The member under either name; null alone counts as absent. Raises InvalidInput when both are there and differ."""
     first, second = body.get(camel), body.get(snake)
-    if first is not None and second is not None and (type(first) is not type(second) or first != second):
+    if camel in body and snake in body and (type(first) is not type(second) or first != second):
         raise _wrong(camel, "ambiguous", f"{camel} and {snake} say different things. Send one of them.")
     return second if first is None else first
 

@@ -8,11 +8,12 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import User
-from tasks import budget_changes, lifecycle
-from tasks.budgets import month_of
+from tasks import lifecycle
 from tasks.clock import database_now
 from tasks.models import Agent, Budget, Spending
-from tasks.usage import Usage
+from tasks.spending import budget_changes
+from tasks.spending.budgets import month_of
+from tasks.spending.usage import Usage
 from tests.accounts.clients import SecureClient
 from tests.makers import make_agent, make_running
 from tests.realtime.pages.reading import text_of

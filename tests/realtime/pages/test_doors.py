@@ -9,9 +9,10 @@ from django.urls import URLPattern
 
 from accounts.models import Credential, User
 from realtime.urls import urlpatterns
-from tasks import budget_changes, bulk, conversations
+from tasks import bulk, conversations
 from tasks.criteria import TaskCriteria
 from tasks.models import Agent, Approval, Budget, BulkAction, Conversation, Queue, SystemSetting, Task, TaskEvent
+from tasks.spending import budget_changes
 from tests.accounts.clients import SecureClient
 from tests.makers import make_agent, make_credential, make_queue, make_task
 from tests.realtime.pages.reading import text_of

@@ -12,7 +12,7 @@ from accounts.models import User
 from tasks import artifacts, lifecycle
 from tasks.models import Agent, Task
 from tasks.runners import ArtifactFile
-from tasks.usage import Usage
+from tasks.spending.usage import Usage
 from tests.accounts.clients import SecureClient
 from tests.makers import make_agent, make_running, make_task
 from tests.realtime.pages.reading import text_of

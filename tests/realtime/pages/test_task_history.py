@@ -9,8 +9,8 @@ from accounts.models import User
 from tasks import lifecycle
 from tasks.claims import Claim
 from tasks.models import PROMPT_LENGTH, Agent, Queue, Task
+from tasks.spending.usage import Usage
 from tasks.states import Status
-from tasks.usage import Usage
 from tests.accounts.clients import SecureClient
 from tests.makers import claim_next, kinds, make_agent, make_queue, make_running, make_task
 from tests.realtime.pages.reading import text_of

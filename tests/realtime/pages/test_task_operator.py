@@ -123,6 +123,20 @@ def test_problem_is_told(operators_page: SecureClient, doer: Agent) -> None:
     assert "Nothing starts. Its agent is paused." in text_of(operators_page.get("/task-operator"))
 
 
+def test_live_parts_are_there_with_and_without_tasks(operators_page: SecureClient) -> None:
+    empty = operators_page.get("/task-operator").content.decode()
+    insert()
+    full = operators_page.get("/task-operator").content.decode()
+    for part in ('id="operator-now"', 'id="operator-lists"', 'id="announcement"', "js/task_operator"):
+        assert (part in empty, part in full) == (True, True)
+
+
+def test_more_than_fit_are_counted(operators_page: SecureClient) -> None:
+    for number in range(9):
+        insert(f"row {number}")
+    assert "Next: 8 of 9" in text_of(operators_page.get("/task-operator"))
+
+
 def test_history_of_a_task_tells_who_handed_it_out(operators_page: SecureClient, doer: Agent) -> None:
     operators_page.post("/task-operator", form_for(doer))
     task = insert()

@@ -121,8 +121,11 @@ class TestFields:
     )
     def test_two_names_for_one_thing_must_agree(self, camel: str, snake: str, one: Any, other: Any) -> None:
         assert refused_field(success=True, **{camel: one, snake: other}) == camel
+        assert refused_field(success=True, **{camel: one, snake: None}) == camel
+        assert refused_field(success=True, **{camel: None, snake: one}) == camel
         read({"success": True, camel: one, snake: one})
-        read({"success": True, camel: one, snake: None})
+        read({"success": True, camel: None, snake: None})
+        read({"success": True, camel: None})
 
     def test_either_name_will_do(self) -> None:
         assert read({"success": True, "request_id": "r", "exit_code": 2}).exit_code == 2

@@ -46,5 +46,5 @@ def reader(mail: SmtpServer) -> User:
     """Somebody who wants to be told everything."""
     user = make_user("reader", email="reader@example.org")
     wishes = dict.fromkeys(choices.WISHES, True)
-    choices.change(actor=user, batch_minutes=1, **wishes)  # type: ignore[typeddict-item]
+    choices.change(actor=user, batch_minutes=1, **wishes)
     return user

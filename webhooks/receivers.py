@@ -1,0 +1,27 @@
+"""What the history's signal sets off here, inside the transaction of what happened."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.dispatch import receiver
+
+from tasks.models import TaskEvent
+from tasks.signals import task_event_recorded, task_events_recorded
+from webhooks.notices import recording
+from webhooks.outbound import recording as deliveries
+from webhooks.telegram import threads
+
+
+@receiver(task_event_recorded, dispatch_uid="webhooks.note_event")
+def note_event(event: TaskEvent, **_: Any) -> None:
+    recording.note_event(event)
+
+
+@receiver(task_events_recorded, dispatch_uid="webhooks.write_deliveries")
+def write_deliveries(events: Sequence[TaskEvent], **_: Any) -> None:
+    deliveries.note_events(events)
+
+
+@receiver(task_events_recorded, dispatch_uid="webhooks.look_at_threads")
+def look_at_threads(events: Sequence[TaskEvent], **_: Any) -> None:
+    threads.note_events(events)
