@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import audit, tokens
-from accounts.models import Credential, User
+from accounts.models import AuditEvent, Credential, User
 from accounts.models.audit_event import Outcome as AuditOutcome
 from tasks import artifacts, bulk, conversations, heartbeats, lifecycle, older_tools, outside_work, schedules, targets
 from tasks.criteria import TaskCriteria
@@ -82,6 +82,7 @@ class World:
         make_token(users["owner"], name=CANARY)
         _make_endpoint(users["owner"])
         _make_door(agent)
+        _make_notice(users["owner"])
         _make_bot(agent)
         _make_older(users["owner"])
         Group.objects.create(name="group")
@@ -190,12 +191,11 @@ def _ids_of_endpoint(owner: User) -> dict[str, Any]:
 
 
 def _ids_of_notice(owner: User) -> dict[str, Any]:
-    """A choice of notices, one notice and one row of the audit trail."""
-    about = ("door", owner.doors.get(name=CANARY).uuid)
+    """What they are told, and what the audit trail says of them."""
     return {
-        "notice_choice_id": NoticeChoice.objects.create(owner=owner).pk,
-        "notice_id": Notice.objects.create(owner=owner, kind="failed").pk,
-        "audit_event_id": audit.record("door.refused", AuditOutcome.DENIED, owner=owner, about=about).pk,
+        "notice_choice_id": owner.notice_choice.pk,
+        "notice_id": owner.notices.values_list("pk", flat=True)[0],
+        "audit_event_id": AuditEvent.objects.filter(owner_uuid=owner.uuid).values_list("pk", flat=True)[0],
     }
 
 
@@ -244,6 +244,13 @@ def _make_door(agent: Agent) -> None:
     """A door, and a request that it has let in."""
     made = keeping.create(actor=agent.owner, name=CANARY, kind="github", agent=agent, instruction=CANARY)
     InboundRequest.objects.create(door=made.door, key=CANARY, outcome="ignored", code="ping")
+
+
+def _make_notice(owner: User) -> None:
+    """A choice of notices, a notice, and an act that concerns its owner."""
+    NoticeChoice.objects.create(owner=owner)
+    Notice.objects.create(owner=owner, kind="failed")
+    audit.record("door.refused", AuditOutcome.DENIED, owner=owner, about=("door", owner.doors.get(name=CANARY).uuid))
 
 
 def _make_endpoint(owner: User) -> None:

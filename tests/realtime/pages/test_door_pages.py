@@ -11,7 +11,7 @@ from tests.accounts.clients import SecureClient
 from tests.realtime.pages.reading import text_of
 from tests.webhooks.doors.knocking import knock
 from tests.webhooks.doors.senders import HMAC_FIELDS, make_door, request_of
-from webhooks.doors import keeping
+from webhooks.doors import keeping, secrets
 from webhooks.doors.keeping import NewDoor
 from webhooks.models import Door, DoorKind, InboundRequest
 
@@ -92,6 +92,13 @@ class TestOneDoor:
         fresh = NewDoor(door=new.door, secret=found[1])
         assert [knock(request_of(each, {"a": n})).status_code for n, each in enumerate((new, fresh))] == [200, 200]
         assert "Old secret" in text_of(page.get(f"/doors/{new.door.uuid}"))
+
+    def test_secret_of_a_bots_door_is_not_shown(self, page: SecureClient, alice: User) -> None:
+        bots = make_door(alice, "telegram")
+        answer = page.post(f"/doors/{bots.door.uuid}/rotate", {"keep_old_seconds": "3600"})
+        assert (answer.status_code, b"token-text" in answer.content) == (409, False)
+        assert secrets.valid_secrets(bots.door) == [bots.secret]
+        assert f"/doors/{bots.door.uuid}/rotate" not in page.get(f"/doors/{bots.door.uuid}").content.decode()
 
     def test_rotating_takes_no_other_time(self, page: SecureClient, new: NewDoor) -> None:
         assert page.post(f"/doors/{new.door.uuid}/rotate", {"keep_old_seconds": "5"}).status_code == 400

@@ -11,6 +11,7 @@ from tests.makers import make_agent, make_operator, make_queue, make_token, make
 from tests.tasks.api.client import Api
 from tests.webhooks.doors.knocking import knock
 from tests.webhooks.doors.senders import HMAC_FIELDS, make_door, request_of
+from webhooks.doors import secrets
 from webhooks.doors.keeping import NewDoor
 from webhooks.models import Door, InboundRequest
 
@@ -156,6 +157,16 @@ class TestOneDoor:
         assert [each["valid_until_at"] is None for each in answer.json()["secrets"]] == [True, False]
         fresh = NewDoor(door=new.door, secret=answer.json()["secret"])
         assert [knock(request_of(each)).status_code for each in (new, fresh)] == [200, 200]
+
+    @pytest.mark.parametrize("wanted", [{}, {"secret": "x" * 20}])
+    def test_owner_of_a_bot_neither_learns_nor_chooses_its_doors_secret(
+        self, wanted: dict[str, Any], api: Api, owner: User
+    ) -> None:
+        # Whoever knew it could write in the name of everybody who is linked to the bot.
+        bots = make_door(owner, "telegram")
+        answer = api.post(f"doors/{bots.door.uuid}/rotate", wanted)
+        assert (answer.status_code, answer.json()["code"]) == (409, "secret_not_told")
+        assert secrets.valid_secrets(bots.door) == [bots.secret]
 
     def test_deleted_it_is_gone_and_its_tasks_stay(self, api: Api, new: NewDoor) -> None:
         knock(request_of(new))

@@ -89,9 +89,24 @@ class TestLinking:
         room.post(message("do it", chat=8, sender=8))
         assert (Task.objects.count(), len(strangers())) == (0, 1)
 
-    def test_whoever_links_anew_belongs_to_the_new_account(self, room: Room) -> None:
+    @pytest.mark.security
+    def test_code_that_somebody_else_hands_over_takes_nobody_away_from_their_account(self, room: Room) -> None:
+        stranger, agent = self.stranger(room)
+        type(room.bot).objects.update(is_shared=True)
+        room.bot.refresh_from_db()
+        code = links.make_code(actor=stranger, bot=room.bot, agent=agent)
+        room.post(message(f"/start {code.text}"))
+        assert "linked to another account" in said(room)
+        assert list(TelegramLink.objects.values_list("owner_id", flat=True)) == [room.owner.pk]
+        room.post(message("/stop"))
+        room.post(message(f"/start {code.text}"))
+        assert list(TelegramLink.objects.values_list("owner_id", flat=True)) == [stranger.pk]
+
+    def test_link_to_an_inactive_account_makes_way(self, room: Room) -> None:
         _, agent = self.stranger(room)
         type(room.bot).objects.update(is_shared=True)
+        type(room.bot.door).objects.update(owner=agent.owner)
+        User.objects.filter(pk=room.owner.pk).update(is_active=False)
         room.bot.refresh_from_db()
         make_link(room.bot, agent)
         assert list(TelegramLink.objects.values_list("owner_id", flat=True)) == [agent.owner_id]

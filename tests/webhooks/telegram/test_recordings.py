@@ -140,6 +140,15 @@ class TestHearing:
         assert recordings._claim_next() is None
         assert first.row.pk == min(TelegramRecording.objects.values_list("pk", flat=True))
 
+    def test_nobody_takes_all_listeners_by_speaking_in_several_chats(self, room: Room, elevenlabs: ElevenLabs) -> None:
+        type(room.bot).objects.update(is_shared=True)
+        other = make_link(room.bot, make_agent(make_user()), chat=77)
+        again = make_link(room.bot, room.agent, chat=-5)
+        for link in (room.link, again, other):
+            TelegramRecording.objects.create(link=link, message_id=1, file_id="F1", seconds=1)
+        held = [recordings._claim_next() for _ in range(3)]
+        assert [one and one.row.link_id for one in held] == [room.link.pk, other.pk, None]
+
 
 def gone(room: Room) -> None:
     room.telegram.files.clear()
