@@ -11,7 +11,7 @@ from realtime.forms.own_fields import JSONTextField
 from tasks import access
 from tasks.models import PROMPT_LENGTH
 from webhooks.doors.intake import EVENT_LENGTH
-from webhooks.doors.keeping import TEMPLATED
+from webhooks.doors.keeping import NEEDED_BY_HMAC, TEMPLATED
 from webhooks.doors.secrets import LONGEST_SECRET
 from webhooks.models import Door, DoorKind
 from webhooks.models.door import HEADER_LENGTH, TITLE_TEMPLATE_LENGTH
@@ -97,11 +97,23 @@ class DoorForm(AnswerableForm):
             self.fields["secret"] = _secret_field()
         for name in _not_of(kind):
             del self.fields[name]
+        if kind == DoorKind.HMAC:
+            for name in NEEDED_BY_HMAC:
+                self.fields[name].required = True
+        if kind == DoorKind.ELEVENLABS:
+            self._speak_of_calls()
         if "agent" in self.fields:
             agent: Any = self.fields["agent"]
             agent.queryset = access.agents_of(owner).order_by("name")
         queue: Any = self.fields["queue"]
         queue.offer_to(owner)
+
+    def _speak_of_calls(self) -> None:
+        """Say what ElevenLabs sends, which is alike for everybody, and that it has made the secret."""
+        self.fields["template"].help_text = "Such as {{ conversation }}, which it is when empty: a line for each turn."
+        self.fields["title_template"].help_text = "Such as {{ data.analysis.call_summary_title }}."
+        if "secret" in self.fields:
+            self.fields["secret"].help_text = "The one that ElevenLabs showed when you made the webhook there."
 
 
 def initial_of(door: Door) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from realtime.views.doors import page, person
 from realtime.views.paging import page_of
 from realtime.views.queries import NeighbourQuery, NewDoorQuery, NothingAsked
 from webhooks import access
-from webhooks.doors import keeping, secrets
+from webhooks.doors import keeping
 from webhooks.doors.keeping import NewDoor
 from webhooks.models import Door, DoorKind
 
@@ -33,6 +33,13 @@ DESCRIPTIONS: Final = {
     DoorKind.ELEVENLABS: "What was said in the calls of a voice agent, after each call.",
     DoorKind.AGENT_TOOLS: "Lets a voice agent add tasks and ask for them during a call.",
 }
+
+PLACES: Final = {
+    DoorKind.GITHUB: "In the repository: Settings, Webhooks, content type application/json.",
+    DoorKind.GITLAB: "In the project: Settings, Webhooks, field Secret token.",
+    DoorKind.AGENT_TOOLS: "In ElevenLabs: a webhook tool of the agent, with the secret in the header X-EL-Secret.",
+}
+"""Where senders ask for the address and the secret."""
 
 
 @page("GET")
@@ -105,7 +112,8 @@ def delete(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @sensitive_variables()
 def _show_secret(request: HttpRequest, door: Door, secret: str) -> HttpResponse:
-    context = {**SECTION, "door": door, "text": secret, "address": keeping.address_of(door)}
+    where = PLACES.get(DoorKind(door.kind), "")
+    context = {**SECTION, "door": door, "text": secret, "address": keeping.address_of(door), "where": where}
     return render(request, "pages/door_secret.html", context)
 
 
@@ -138,7 +146,7 @@ def _rotate(request: HttpRequest, form: DoorRotationForm, door: Door) -> str | A
         limit_person(request, WRITE_LIMIT)
         if not form.is_valid():
             return InvalidInput()
-        return secrets.rotate(actor=person(request), door=door, **form.cleaned_data)
+        return keeping.rotate(actor=person(request), door=door, **form.cleaned_data)
     except AppError as error:
         return _taken(form, error)
 

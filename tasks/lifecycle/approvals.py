@@ -6,11 +6,13 @@ cancel and an approval at the same moment the first one counts.
 
 import hashlib
 import json
+import threading
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils.crypto import constant_time_compare
 
@@ -32,6 +34,10 @@ REASONS: Final = {
 # What is there already is not refused: its text or the agent's policy has changed since it came in.
 _LETS_NOTHING_PASS: Final = frozenset({UntrustedPolicy.HOLD, UntrustedPolicy.REFUSE})
 EXPIRED: Final = "Nobody approved it in time."
+LONG_TEXT: Final = 5_000
+"""Characters. To look at more takes a good part of a second and up to several."""
+ASSESSMENTS_KEPT: Final = 16
+_long_text_turn: Final = threading.Lock()
 NEEDS_APPROVAL: Final = "approval_needed"
 """Why an attempt was returned before its agent was given anything."""
 
@@ -75,9 +81,9 @@ def suspicion_of(*, prompt: str = "", document: str = "") -> dict[str, Any]:
     A document in which even a plain request stands out is notable. That alone stops nothing: half of all mails ask
     their reader for something.
     """
-    found = untrusted.assess(f"{prompt}\n\n{document}".strip())
+    found = _assessed(f"{prompt}\n\n{document}".strip())
     if document and not found.is_suspicious:
-        read = untrusted.assess(document, is_document=True)
+        read = _assessed(document, is_document=True)
         shown = read if read.is_suspicious else found
     else:
         shown = found
@@ -87,6 +93,19 @@ def suspicion_of(*, prompt: str = "", document: str = "") -> dict[str, Any]:
         "is_notable": shown.is_suspicious,
         "reasons": [{"code": one.code, "sentence": one.sentence, "excerpt": one.excerpt} for one in shown.reasons],
     }
+
+
+@lru_cache(maxsize=ASSESSMENTS_KEPT)
+def _assessed(text: str, *, is_document: bool = False) -> untrusted.Assessment:
+    """As `untrusted.assess`, long texts one at a time: many at once would slow down everybody's requests.
+
+    The latest are remembered, so a text can be looked at before a transaction begins, which then need not wait for it.
+    """
+    # Whoever is within a transaction keeps a connection meanwhile, so they do not wait.
+    if len(text) < LONG_TEXT or connection.in_atomic_block:
+        return untrusted.assess(text, is_document=is_document)
+    with _long_text_turn:
+        return untrusted.assess(text, is_document=is_document)
 
 
 def digest_of(task: Task) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
+from personalq.lib import database_guards
 from personalq.lib.errors import AppError, Conflict, InvalidInput
 from tasks import dispatch, events, locks
 from tasks.lifecycle import approvals, keys, rows
@@ -69,7 +70,6 @@ def submit(*, actor: User | None, source: str = Source.API, **wanted: Any) -> Ta
     return submit_many(actor=actor, submissions=[Submission(**wanted)], source=source)[0]
 
 
-@transaction.atomic
 def submit_many(*, actor: User | None, submissions: Sequence[Submission], source: str = Source.API) -> list[Task]:
     """Write new tasks, all or none; each is ready to run at once unless backlogged, not yet due or to be approved.
 
@@ -79,9 +79,17 @@ def submit_many(*, actor: User | None, submissions: Sequence[Submission], source
     BudgetExhausted, UntrustedTextRefused, and InvalidInput when tasks of a batch would end each other.
     """
     # Before the first query: a long text takes a while, and nothing is locked meanwhile.
+    database_guards.let_go()
     suspicions = [
         assess(one.agent, prompt=one.prompt, document=one.untrusted_text, trusted=one.trusted) for one in submissions
     ]
+    return _write(actor, submissions, suspicions, source)
+
+
+@transaction.atomic
+def _write(
+    actor: User | None, submissions: Sequence[Submission], suspicions: Sequence[dict[str, Any] | None], source: str
+) -> list[Task]:
     budgets.refuse_when_exhausted([one.agent for one in submissions])
     _make_way(actor, submissions)
     _keep_from_deletion({one.agent.pk for one in submissions})

@@ -74,7 +74,7 @@ def _all_signs(text: str, *, is_document: bool) -> Iterator[Sign]:
         found = _strongest(_signs_of(view, is_document=is_document))
         strength = _combine(sign.weight for sign in found)
         if not view.code:
-            plain = strength
+            plain = max(plain, strength)
             yield from found
             yield from _disguises(text, view, strength)
         elif strength >= _ATTEMPT and strength > plain:

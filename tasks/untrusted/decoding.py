@@ -32,6 +32,7 @@ _HEX: Final = re.compile(r"(?:(?:\\x|0x)?[0-9A-Fa-f]{2}[ :,]{0,2}){10,}+")
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY: Final = re.compile(r"&(?:#\d{2,7}|#[xX][0-9A-Fa-f]{2,6}|[A-Za-z]{2,8});")
 _BACKSLASH: Final = re.compile(r"\\u\{?([0-9A-Fa-f]{4,6})\}?|\\x([0-9A-Fa-f]{2})")
+_ESCAPED_SPACE: Final = re.compile(r"(?:\\[nrt])+")
 _QUOTED_PRINTABLE: Final = re.compile(rb"=([0-9A-F]{2})|=\r?\n")
 _SPACED: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:[ .\-_*|/,]{1,3}[^\W\d_]){5,}+(?![^\W_])")
 _WIDE_GAP: Final = re.compile(r"[ .\-_*|/,]{2,}")
@@ -77,6 +78,10 @@ def views(text: str) -> Iterator[View]:
     first = View("", clean(text), "")
     yield first
     left = min(LIMIT, _SHARE * len(text) + _LEAST)
+    # In JSON a new line that says "ignore" reads \nignore. That hides nothing, so it is no disguise either.
+    unfolded = _ESCAPED_SPACE.sub("\n", first.text)
+    if unfolded != first.text:
+        yield View("", unfolded, "")
     sources, hidden = [first], [*_unseen(text)]
     for _ in range(DEPTH):
         layer = [*hidden, *(found for source in sources for found in _decode(source.text))]

@@ -13,6 +13,7 @@ from personalq.embedded.find_browser import ADVICE, find_browser
 from tests.browser.product import Product
 from tests.browser.watching import Watch
 from tests.embedded.running import Home, Run, clear_away
+from tests.wire.telegram_server import TelegramServer
 
 DESKTOP = {"width": 1280, "height": 800}
 FLAGS = [
@@ -35,8 +36,13 @@ COMMANDS = {
     ],
     "limited": ["/bin/sh", "-c", "echo 'usage limit reached, try again in 4 seconds' >&2; exit 1"],
 }
+OUTSIDE = "https://q.example.org"
 SETTINGS = {
     "PERSONALQ_COMMANDS": json.dumps(COMMANDS),
+    # Telegram posts to https alone; nothing else of these tests looks at the name.
+    "PERSONALQ_PUBLIC_URL": OUTSIDE,
+    "ALLOWED_HOSTS": "127.0.0.1,localhost,q.example.org",
+    "PERSONALQ_EMAIL_URL": "smtp://127.0.0.1:9",
     # So short that a page which forgot to renew its token would be thrown out during the tests.
     "PERSONALQ_ACCESS_TOKEN_SECONDS": "8",
     "PERSONALQ_RATE_SIGN_IN_NAME": "1000/m",
@@ -49,10 +55,18 @@ expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+def telegram() -> Iterator[TelegramServer]:
+    """The Telegram that the product speaks with."""
+    with TelegramServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory, telegram: TelegramServer) -> Iterator[Product]:
     """Web, worker, beat and their servers, in a directory of their own."""
     home = Home(tmp_path_factory.mktemp("product"))
-    run = Run(home, environment=SETTINGS)
+    near = {"PERSONALQ_TELEGRAM_URL": telegram.url, "PERSONALQ_INTERNAL_HOSTS": telegram.target}
+    run = Run(home, environment={**SETTINGS, **near})
     try:
         run.wait_for_greeting()
         yield Product.of(run)

@@ -58,7 +58,7 @@ def test_endpoint_is_made_tested_rotated_switched_and_deleted(open_context: Open
     page.get_by_role("button", name="Make a new secret").click()
     assert page.locator("#token-text").inner_text() not in {"", first}
     page.get_by_role("link", name="I have kept it").click()
-    expect(page.get_by_text("signs until")).to_be_visible()
+    expect(page.get_by_text("Old secret")).to_be_visible()
 
     page.get_by_role("button", name="Switch off").click()
     expect(page.get_by_role("button", name="Switch on")).to_be_visible()

@@ -119,6 +119,7 @@ def others(product: Product, tasks: dict[str, str]) -> dict[str, str]:
         "dead-letters": "/dead-letters",
         "dead-letters-discard": "/dead-letters/discard",
         "task-operator": "/task-operator",
+        "notices": "/notices",
     }
 
 
@@ -268,6 +269,13 @@ def settle(page: Page) -> None:
         "/admin/accounts/user/add/",
         "/admin/accounts/credential/",
         "/admin/tasks/schedule/",
+        "/admin/webhooks/door/",
+        "/admin/webhooks/inboundrequest/",
+        "/admin/webhooks/telegrambot/",
+        "/admin/webhooks/telegramlink/",
+        "/admin/webhooks/endpoint/",
+        "/admin/webhooks/delivery/",
+        "/admin/webhooks/notice/",
     ],
 )
 def test_admin_works_under_the_policy(page: Page, tasks: dict[str, str], address: str) -> None:

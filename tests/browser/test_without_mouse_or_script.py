@@ -24,7 +24,7 @@ def tab_to(page: Page, name: str, *, most: int = 40) -> None:
         if focused(page).startswith(name):
             assert has_visible_focus(page), name
             return
-    pytest.fail(f"no {name!r} within {most} tabs")
+    pytest.fail(f"no {name!r} within {most} tabs, but {focused(page)!r}")
 
 
 def has_visible_focus(page: Page) -> bool:
@@ -49,6 +49,7 @@ def test_keyboard_leads_from_sign_in_to_a_cancelled_task(open_context: OpenConte
     page.wait_for_load_state("load")
     tab_to(page, "Skip to the content")
     page.keyboard.press("Enter")
+    tab_to(page, "On a schedule instead", most=1)
     tab_to(page, "Agent", most=1)
     page.keyboard.type("Slow")
     tab_to(page, "Prompt")

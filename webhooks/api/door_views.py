@@ -20,7 +20,7 @@ from webhooks import access
 from webhooks.api import door_forms as forms
 from webhooks.api.base import READ_LIMIT, WRITE_LIMIT, ApiView, Deed, ObjectView, created, read_body
 from webhooks.api.door_rows import door_row, door_rows, preview_row, request_row
-from webhooks.doors import keeping, secrets
+from webhooks.doors import keeping
 from webhooks.inbound import sampling
 from webhooks.models import Door, InboundRequest
 
@@ -28,6 +28,7 @@ TAGS = ["doors"]
 _GONE = "`conflict`: the agent or queue was deleted at this moment."
 _TAKEN = f"`name_taken`: you have a door of this name. {_GONE}"
 _IN_USE = "`secret_in_use`: another door or the installation has this secret."
+_NOT_TOLD = "`secret_not_told`: it is the door of a Telegram bot; rotate it by the bot's route."
 _USED = "`idempotency_key_used`: the secret was made before and cannot be shown again."
 
 
@@ -164,12 +165,12 @@ class RotateDoor(IdempotentPost, OneDoorView):
         description="The present one counts for `keep_old_seconds` more. The answer is the only one that holds it.",
         tags=TAGS,
         request=forms.RotationForm,
-        responses={201: forms.NewDoor, **conflict(f"{_IN_USE} {_USED}")},
+        responses={201: forms.NewDoor, **conflict(f"{_IN_USE} {_USED} {_NOT_TOLD}")},
     )
     @sensitive_variables()
     def post(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
         door = self.find("change")
-        plain = secrets.rotate(actor=self.user, door=door, **read_body(forms.RotationForm, request))
+        plain = keeping.rotate(actor=self.user, door=door, **read_body(forms.RotationForm, request))
         return created({**door_row(request)(door), "secret": plain})
 
 

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models.audit_event import Outcome as AuditOutcome
+from personalq.lib import database_guards
 from personalq.lib.errors import AppError
 from tasks import lifecycle
 from tasks.models import Task
@@ -78,12 +79,16 @@ def take(*, door: Door, payload: Mapping[str, Any], key: str, digest: str, event
     Raises UntrustedTextRefused, which counts as seen, and whatever else `lifecycle.submit` raises, which does not: such
     a refusal may pass, and its sender may try again.
     """
+    wanted = wanted_of(door, payload, event)
+    code = ignored or (NOTHING_TO_SAY if wanted.says_nothing else "")
+    if not code:
+        _look_ahead(door, wanted)
     try:
         with transaction.atomic():
             if not replay.first_time(door=door, key=key, digest=digest):
                 before = replay.seen(door=door, key=key, digest=digest)
                 return Taken(task=before.task if before else None, is_duplicate=True)
-            taken, refusal = _act(door, payload, key, event, ignored)
+            taken, refusal = _act(door, wanted, key, code)
     except AppError as error:
         _note_refusal(door, error)
         raise
@@ -140,9 +145,19 @@ def origin_of(door: Door, event: str) -> str:
     return f"{DoorKind(door.kind).label}, door {door.name}{happened}"[:ORIGIN_LENGTH]
 
 
-def _act(door: Door, payload: Mapping[str, Any], key: str, event: str, ignored: str) -> tuple[Taken, AppError | None]:
-    wanted = wanted_of(door, payload, event)
-    code = ignored or (NOTHING_TO_SAY if wanted.says_nothing else "")
+def _look_ahead(door: Door, wanted: Wanted) -> None:
+    """Assess the text without holding a connection or a lock; what brings it in finds that remembered.
+
+    Strangers write what comes in, and a few long texts at once would keep all connections from everybody else.
+    """
+    database_guards.let_go()
+    if door.agent is not None:
+        lifecycle.look_at(
+            door.agent, prompt=wanted.prompt, untrusted_text=wanted.untrusted_text, trusted=wanted.is_trusted
+        )
+
+
+def _act(door: Door, wanted: Wanted, key: str, code: str) -> tuple[Taken, AppError | None]:
     if code:
         replay.remember(door=door, key=key, outcome=Outcome.IGNORED, code=code)
         return Taken(task=None), None

@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.models.audit_event import Outcome
 from accounts.quotas import QuotaReached, take_place
 from personalq.lib.constraints import NameTaken, conflicts
-from personalq.lib.errors import Conflict, InvalidInput, NotFound, NotYours
+from personalq.lib.errors import Conflict, FieldError, InvalidInput, NotFound, NotYours
 from tasks import locks
 from tasks.models import Agent, Queue
 from webhooks.doors import secrets, templates
@@ -27,6 +27,7 @@ TEMPLATED: Final = frozenset({DoorKind.STANDARD, DoorKind.GITHUB, DoorKind.GITLA
 _SIGNATURE_FIELDS: Final = (
     "signature_header", "signature_prefix", "signature_digest", "signature_encoding", "timestamp_header", "id_header",
 )  # fmt: skip
+NEEDED_BY_HMAC: Final = ("signature_header", "signature_digest", "signature_encoding")
 _HEADER_FIELDS: Final = ("signature_header", "timestamp_header", "id_header")
 # RFC 9110, 5.6.2, without the underscore, which servers take for a hyphen.
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^`|~0-9A-Za-z-]+")
@@ -47,6 +48,14 @@ class NoTemplate(Conflict):
     code = "no_template"
     title = "Doors of this kind make no task of a payload."
     advice = "Try it with a door for webhooks."
+
+
+class SecretNotTold(Conflict):
+    """Whoever knew this secret could write in the name of everybody who is linked to the bot."""
+
+    code = "secret_not_told"
+    title = "Nobody is told the secret of a bot's door."
+    advice = "Rotate it on the bot's page, or by its route: that makes a new one and tells it to Telegram alone."
 
 
 class DoorFields(TypedDict, total=False):
@@ -116,6 +125,14 @@ def change(*, actor: User, door: Door, **changes: Unpack[DoorChanges]) -> Door:
             current.save()
             _record("door.changed", current, actor, changed=changed)
     return current
+
+
+@sensitive_variables()
+def rotate(*, actor: User, door: Door, keep_old_seconds: int, secret: str = "") -> str:
+    """As `secrets.rotate`, for somebody who is shown the secret. Raises SecretNotTold for a bot's door, too."""
+    if door.kind == DoorKind.TELEGRAM:
+        raise SecretNotTold
+    return secrets.rotate(actor=actor, door=door, keep_old_seconds=keep_old_seconds, secret=secret)
 
 
 def close(*, actor: User, door: Door) -> Door:
@@ -191,9 +208,10 @@ def _check_signature(door: Door) -> None:
         if given:
             raise InvalidInput.for_field(given[0], "not_of_this_kind", "Only doors of the kind hmac have this.")
         return
-    for name in ("signature_header", "signature_digest", "signature_encoding"):
-        if not getattr(door, name):
-            raise InvalidInput.for_field(name, "required", "A door of the kind hmac needs it.")
+    missing = [name for name in NEEDED_BY_HMAC if not getattr(door, name)]
+    if missing:
+        message = "A door of the kind hmac needs it."
+        raise InvalidInput(errors=[FieldError(name, "required", message) for name in missing])
     _check_headers(door)
     if not _PREFIX.fullmatch(door.signature_prefix):
         raise InvalidInput.for_field("signature_prefix", "characters", "Use visible ASCII characters without spaces.")

@@ -111,6 +111,7 @@ class Migration(migrations.Migration):
                 ('endpoint', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='webhooks.endpoint')),
             ],
             options={
+                'verbose_name_plural': 'deliveries',
                 'db_table': 'webhook_deliveries',
                 'ordering': ['-id'],
             },
@@ -282,6 +283,7 @@ class Migration(migrations.Migration):
                 ('bot', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='replies', to='webhooks.telegrambot')),
             ],
             options={
+                'verbose_name_plural': 'telegram replies',
                 'db_table': 'telegram_replies',
             },
         ),

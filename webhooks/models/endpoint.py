@@ -157,6 +157,7 @@ class Delivery(models.Model):
 
     class Meta:
         db_table = "webhook_deliveries"
+        verbose_name_plural = "deliveries"
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
             models.Index(fields=["endpoint", "id"], name="deliveries_of_endpoint"),

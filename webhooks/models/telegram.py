@@ -165,6 +165,7 @@ class TelegramReply(models.Model):
 
     class Meta:
         db_table = "telegram_replies"
+        verbose_name_plural = "telegram replies"
         indexes: ClassVar = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="telegram_replies_due")
         ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
@@ -57,10 +57,10 @@ def _carry_out(request: HttpRequest, bot: TelegramBot, body: Mapping[str, Any]) 
             return _message(request, bot, update) if isinstance(update, Message) else _press(request, bot, update)
     except AppError as error:
         return _refused(bot, update, error)
-    except DatabaseError:
-        # It may go better soon: the sender is told to try again.
-        raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, DatabaseError) and not isinstance(error, DataError | IntegrityError):
+            # It may go better soon: the sender is told to try again.
+            raise
         # Sent again it would break again, and keep all later ones from coming.
         _logger.exception("An update of the bot %s could not be carried out.", bot.uuid)
         return Done(Outcome.REFUSED, "internal_error")

@@ -35,7 +35,7 @@ def thread_named(link: TelegramLink, name: str) -> TelegramThread:
         raise NotFound("Name it by its number or its short id; /queue shows both.")
     thread = rows.first()
     if thread is None:
-        raise NotFound("There is no such task here. /queue shows those that are not finished.")
+        raise NotFound("/queue shows those that are not finished.")
     return thread
 
 
@@ -43,7 +43,7 @@ def thread_of(link: TelegramLink, task: UUID) -> TelegramThread:
     """The thread of a task that came in by this link. Raises NotFound."""
     thread = TelegramThread.objects.filter(link=link, task__uuid=task).select_related("task").first()
     if thread is None:
-        raise NotFound
+        raise NotFound(STALE)
     return thread
 
 
@@ -99,7 +99,9 @@ def press(link: TelegramLink, data: str) -> str:
 def words_of(error: AppError) -> str:
     """What to say about a refusal."""
     fields = " ".join(each.message for each in error.errors)
-    return f"{error.title} {fields or error.detail}"
+    # Its own title speaks of an address, which nobody in a chat has asked for.
+    title = "I do not find that here." if isinstance(error, NotFound) else error.title
+    return f"{title} {fields or error.detail}"
 
 
 STALE: Final = "This button is out of date. Send /queue."

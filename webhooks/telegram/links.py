@@ -32,6 +32,14 @@ NOUN: Final = "telegram_link"
 _logger = logging.getLogger(__name__)
 
 
+class LinkedElsewhere(Conflict):
+    """The person belongs to another account, and would not notice that the messages go to a new one."""
+
+    code = "linked_elsewhere"
+    title = "You are linked to another account here."
+    advice = "If you mean to leave it, send /stop, and then the code again. If somebody else gave you the code, do not."
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewCode:
     """A code just made. This is the only time that its text is known."""
@@ -79,7 +87,7 @@ def digest_of(text: str) -> str:
 def link_by_code(*, bot: TelegramBot, place: Place, text: str) -> TelegramLink | None:
     """Link whoever sent this code to the account that made it; None when it is not good here or any more.
 
-    A person who is linked already is linked anew. Raises QuotaReached.
+    Sent again it changes the agent. Raises LinkedElsewhere and QuotaReached.
     """
     if not text or len(text) > LONGEST_CODE:
         return None
@@ -97,9 +105,11 @@ def link_by_code(*, bot: TelegramBot, place: Place, text: str) -> TelegramLink |
 
 
 def _known(code: TelegramLinkCode, place: Place) -> TelegramLink | None:
-    """The link that this person has already, now with the code's agent; another account's ends."""
+    """The link that this person has already, now with the code's agent; that of an inactive account ends."""
     people = TelegramLink.objects.filter(bot=code.bot, chat_id=place.chat_id, sender_id=place.sender_id)
-    link = people.select_for_update(no_key=True).first()
+    link = people.select_related("owner").select_for_update(no_key=True, of=("self",)).first()
+    if link is not None and link.owner_id != code.owner_id and link.owner.is_active:
+        raise LinkedElsewhere
     if link is None or link.owner_id != code.owner_id:
         _end(link, actor=code.owner)
         return None

@@ -156,8 +156,9 @@ def _due() -> QuerySet[TelegramRecording]:
     free = Q(claimed_until_at__isnull=True) | Q(claimed_until_at__lte=Now())
     door = "link__bot__door"
     people = {"link__owner__is_active": True, f"{door}__is_open": True, f"{door}__owner__is_active": True}
-    # One after the other of each person: what is said first comes in first, and nobody takes all listeners.
-    same = TelegramRecording.objects.filter(link_id=OuterRef("link_id"), claimed_until_at__gt=Now())
+    # One after the other of each account: what is said first comes in first, and nobody takes all listeners, in however
+    # many chats.
+    same = TelegramRecording.objects.filter(link__owner_id=OuterRef("link__owner_id"), claimed_until_at__gt=Now())
     return TelegramRecording.objects.filter(free, due_at__lte=Now(), **people).exclude(Exists(same))
 
 

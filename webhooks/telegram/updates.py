@@ -15,7 +15,11 @@ ALLOWED_UPDATES: Final = ("message", "edited_message", "callback_query")
 LARGEST_ID: Final = 2**63 - 1
 LONGEST_CALLBACK_ID: Final = 64
 _LONGEST_SECONDS: Final = 2**31 - 1
-_FORWARDED: Final = ("forward_origin", "forward_from", "forward_from_chat", "forward_sender_name", "forward_date")
+_NOT_OWN_WORDS: Final = (
+    "forward_origin", "forward_from", "forward_from_chat", "forward_sender_name", "forward_date",
+    # A person has chosen it, but a bot has written it.
+    "via_bot", "sender_business_bot",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,7 @@ class Message:
     text: str
     """Empty when there is none. Of a file it is the caption."""
     is_forwarded: bool = False
+    """Whether somebody else wrote it: it was forwarded, or put there by way of a bot."""
     quoted: str = ""
     """What it answers to or quotes: other people's words, or ours."""
     recording: Recording | None = None
@@ -92,7 +97,7 @@ def _message(found: Mapping[str, Any], *, is_edit: bool) -> Message | None:
         place=place,
         message_id=message_id,
         text=_text(found.get("text")) or _text(found.get("caption")),
-        is_forwarded=any(found.get(name) for name in _FORWARDED),
+        is_forwarded=any(found.get(name) for name in _NOT_OWN_WORDS),
         quoted=_quoted(found),
         recording=_recording(found),
         has_file=any(found.get(name) for name in ("photo", "document", "video", "video_note", "animation")),

@@ -54,6 +54,18 @@ class TestMaking:
         assert "signature_header" in page.get("/doors/new?kind=hmac").content.decode()
         assert 'name="template"' not in page.get("/doors/new?kind=agent-tools").content.decode()
 
+    def test_form_says_what_an_hmac_cannot_do_without(self, page: SecureClient, agent: Agent) -> None:
+        shown = page.get("/doors/new?kind=hmac").content.decode()
+        label = re.search(r'<label for="id_signature_header">(.*?)</label>', shown)
+        assert label is not None
+        assert "optional" not in label[1]
+        assert page.post("/doors/new?kind=hmac", form(agent)).status_code == 400
+
+    def test_form_for_calls_speaks_of_what_elevenlabs_sends(self, page: SecureClient) -> None:
+        shown = text_of(page.get("/doors/new?kind=elevenlabs"))
+        assert "{{ conversation }}" in shown
+        assert "issue.title" not in shown
+
     def test_what_is_wrong_stands_at_its_field_and_the_secret_does_not_come_back(
         self, page: SecureClient, agent: Agent
     ) -> None:
@@ -71,7 +83,6 @@ class TestOneDoor:
         assert "<b>this</b>" not in content
         assert "<script>1" not in content
         assert str(Task.objects.get().uuid) in content
-        assert "brought a task in" in content
 
     def test_changing_closing_and_opening(self, page: SecureClient, new: NewDoor, agent: Agent) -> None:
         address = f"/doors/{new.door.uuid}"
@@ -99,6 +110,18 @@ class TestOneDoor:
         assert (answer.status_code, b"token-text" in answer.content) == (409, False)
         assert secrets.valid_secrets(bots.door) == [bots.secret]
         assert f"/doors/{bots.door.uuid}/rotate" not in page.get(f"/doors/{bots.door.uuid}").content.decode()
+
+    def test_page_names_the_tasks_that_came_in(self, page: SecureClient, new: NewDoor) -> None:
+        Door.objects.update(title_template="About {{ a }}")
+        assert knock(request_of(new, {"a": "<i>tin</i>"})).status_code == 200
+        shown = page.get(f"/doors/{new.door.uuid}").content.decode()
+        assert f'<a href="/tasks/{Task.objects.get().uuid}">About &lt;i&gt;tin&lt;/i&gt;</a>' in shown
+
+    def test_page_of_tools_shows_their_instruction(self, page: SecureClient, alice: User, agent: Agent) -> None:
+        tools = make_door(alice, "agent-tools", agent=agent, name="calls", instruction="Answer in one sentence.")
+        shown = text_of(page.get(f"/doors/{tools.door.uuid}"))
+        assert "Answer in one sentence." in shown
+        assert "Try a payload" not in shown
 
     def test_rotating_takes_no_other_time(self, page: SecureClient, new: NewDoor) -> None:
         assert page.post(f"/doors/{new.door.uuid}/rotate", {"keep_old_seconds": "5"}).status_code == 400

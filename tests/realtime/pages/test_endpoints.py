@@ -151,7 +151,7 @@ class TestChanging:
         endpoint = make_endpoint(alice)
         made = page.post(f"/webhook-endpoints/{endpoint.uuid}/rotate", {"keep_old_seconds": "3600"})
         assert secret_in(made) == open_secret(endpoint.secrets.get(valid_until_at=None))
-        assert "signs until" in text_of(page.get(f"/webhook-endpoints/{endpoint.uuid}"))
+        assert "Old secret" in text_of(page.get(f"/webhook-endpoints/{endpoint.uuid}"))
         refused = page.post(f"/webhook-endpoints/{endpoint.uuid}/rotate", {"keep_old_seconds": "9999999"})
         assert (refused.status_code, endpoint.secrets.count()) == (400, 2)
 

@@ -91,6 +91,10 @@ class TestMaking:
         assert field in {each["field"] for each in answer.json()["errors"]}
         assert Door.objects.count() == 0
 
+    def test_all_that_an_hmac_lacks_is_named_at_once(self, api: Api) -> None:
+        errors = api.post("doors", body(kind="hmac", signature_digest="sha256")).json()["errors"]
+        assert [each["field"] for each in errors] == ["signature_header", "signature_encoding"]
+
     def test_agents_of_others_are_not_to_be_had(self, api: Api) -> None:
         foreign = make_agent(make_user())
         assert api.post("doors", body(agent=str(foreign.uuid))).status_code == 403

@@ -6,11 +6,11 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEvent, User
-from tasks import agents, lifecycle, queues
+from tasks import agents, lifecycle, queues, untrusted
 from tasks.agents import AgentInUse
 from tasks.models import Agent, Budget, Task
 from tasks.queues import QueueInUse
@@ -306,3 +306,22 @@ class TestWhatADoorNeeds:
         queue = make_queue(owner)
         knock(request_of(make_door(owner, DoorKind.GITHUB, queue=queue)))
         assert Task.objects.get().queue == queue
+
+
+@pytest.mark.django_db(transaction=True)
+def test_text_is_looked_at_once_and_holds_neither_connection_nor_lock(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers write it, and long ones take seconds: a few at once would keep all connections from everybody."""
+    seen: list[bool] = []
+    assess = untrusted.assess
+
+    def look(text: str, **options: Any) -> untrusted.Assessment:
+        seen.append(connection.connection is None)
+        return assess(text, **options)
+
+    monkeypatch.setattr(untrusted, "assess", look)
+    new = make_door(owner, "github", instruction="Sum up.")
+    assert knock(request_of(new, new_payload(title="long " * 2_000))).status_code == 200
+    # As text and as a document; nothing is left to be looked at when the task is written.
+    assert (seen, Task.objects.count()) == ([True, True], 1)

@@ -133,6 +133,8 @@ class TestCommands:
         room.hears("first")
         room.hears(f"/cancel {name}")
         assert room.task().state.word == "ready"
+        assert said(room).startswith("I do not find that here.")
+        assert "/queue shows" in said(room)
 
     def test_retry_takes_a_cancelled_task_up_again(self, room: Room) -> None:
         room.hears("first")

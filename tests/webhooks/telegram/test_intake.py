@@ -174,6 +174,12 @@ class TestBreaking:
         row = InboundRequest.objects.get()
         assert (row.outcome, row.code, Task.objects.count()) == ("refused", "internal_error", 0)
 
+    def test_update_that_no_row_takes_does_not_keep_the_next_ones_waiting(self, room: Room) -> None:
+        assert room.post(message("A" * 900_000)).status_code == 200
+        assert room.post(message("do it")).status_code == 200
+        assert [row.code for row in InboundRequest.objects.order_by("id")] == ["internal_error", ""]
+        assert Task.objects.get().prompt == "do it"
+
     def test_update_that_meets_a_database_in_trouble_is_asked_for_again(
         self, room: Room, monkeypatch: pytest.MonkeyPatch
     ) -> None:

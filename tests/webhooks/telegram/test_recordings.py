@@ -142,6 +142,7 @@ class TestHearing:
 
     def test_nobody_takes_all_listeners_by_speaking_in_several_chats(self, room: Room, elevenlabs: ElevenLabs) -> None:
         type(room.bot).objects.update(is_shared=True)
+        room.bot.refresh_from_db()
         other = make_link(room.bot, make_agent(make_user()), chat=77)
         again = make_link(room.bot, room.agent, chat=-5)
         for link in (room.link, again, other):
