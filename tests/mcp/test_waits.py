@@ -58,7 +58,7 @@ class Heard:
 
 def test_task_is_driven_from_its_addition_to_its_end(url: str, alice: User, engine: Engine, mode: str) -> None:
     queue = make_queue(alice, name="q")
-    make_agent(alice, name="echo", queue=queue, config={"word_delay_ms": 40})
+    make_agent(alice, name="echo", queue=queue, config={"word_delay_ms": 250})
     agent = Agent(url, token_of(alice), mode)
     prompt = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
     added = agent.ask("add_task", agent="echo", prompt=prompt)
