@@ -70,7 +70,11 @@ def record_each(
     tasks: Sequence[Task], kind: str, *, actor: User | None = None, data_of: Callable[[Task], dict[str, Any]]
 ) -> None:
     """Write one event of the same kind for each task, in their order; otherwise as `record`."""
-    _tell(TaskEvent.objects.bulk_create(_numbered([_event(task, kind, actor, data_of(task)) for task in tasks])))
+    unwritten = [_event(task, kind, actor, data_of(task)) for task in tasks]
+    if len(unwritten) == 1:
+        _write(unwritten[0])
+    else:
+        _tell(TaskEvent.objects.bulk_create(_numbered(unwritten)))
 
 
 def _event(task: Task, kind: str, actor: User | None, data: dict[str, Any]) -> TaskEvent:
