@@ -33,6 +33,8 @@ CLEARED_SECONDS: Final = 60
 """How long a task stands behind the others after the task operator was freed from it."""
 LOOKED_AT: Final = 100
 """How many rows one call may put aside, for approval or by a policy, before it finds one that may run."""
+ADOPTED_AT_ONCE: Final = 20
+"""How many of the first rows one call records if no sweep has done so yet."""
 
 
 class NoDefaultAgent(Conflict):
@@ -210,7 +212,10 @@ def hand_out() -> Task | None:
 
     Called by every sweep, and after each change that could let another one go. Of several at once one does it.
     """
-    _take_back(_strays(_read()))
+    setting = _read()
+    _take_back(_strays(setting))
+    if setting.is_on:
+        _adopt_the_first()
     for _ in range(LOOKED_AT):
         task = _hand_out_next()
         # One that waits for approval or was refused is not in the way of the others.
@@ -218,6 +223,13 @@ def hand_out() -> Task | None:
             return task
     dispatch.hand_out()
     return None
+
+
+def _adopt_the_first() -> None:
+    # A sweep records new rows one by one, by their ids: in between, the lowest order known would not be the lowest.
+    new = Task.objects.unassigned().changed_outside().order_by("order", "id")
+    for task_id in new.values_list("pk", flat=True)[:ADOPTED_AT_ONCE]:
+        lifecycle.adopt(task_id=task_id)
 
 
 @transaction.atomic

@@ -41,6 +41,13 @@ def test_row_of_sql_goes_to_the_default_agent_and_runs(agent: Agent, turned_on: 
     assert_history_is_legal(task)
 
 
+@pytest.mark.usefixtures("turned_on")
+def test_row_that_no_sweep_has_recorded_yet_keeps_its_place() -> None:
+    insert_adopted("third", order=3)
+    first = insert("first", order=-1)
+    assert task_operator.hand_out() == first
+
+
 def test_event_of_handing_out_is_the_new_owners(agent: Agent, turned_on: User) -> None:
     task = insert()
     sweep()
@@ -56,11 +63,6 @@ def test_nothing_is_handed_out_while_it_is_off(agent: Agent, operator: User) -> 
     task_operator.turn_off(actor=operator)
     sweep()
     assert fresh(task).agent is None
-
-
-def test_rows_that_no_sweep_has_recorded_wait(turned_on: User) -> None:
-    insert()
-    assert task_operator.hand_out() is None
 
 
 def test_lowest_order_goes_first_and_then_the_lowest_id(agent: Agent, turned_on: User) -> None:
