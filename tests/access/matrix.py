@@ -418,6 +418,7 @@ DOORS: Final[dict[str, Row]] = {
     # What is no JSON is refused before anybody asks whose it is.
     "door-webhook": Row(address="/webhooks/in/{door}", cells={"POST": (415,) * 4}, rest=NO_SUCH_METHOD),
     "door-call": Row(address="/webhooks/elevenlabs/{door}", cells={"POST": (415,) * 4}, rest=NO_SUCH_METHOD),
+    "agent-tools": Row(address="/agent-tools", cells={"POST": (401,) * 4}, rest=NO_SUCH_METHOD),
     "telegram-update": Row(
         address="/webhooks/telegram/{bot}", cells={"POST": (401, 401, 401, 401)}, rest=NO_SUCH_METHOD
     ),

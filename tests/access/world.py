@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -235,8 +236,9 @@ def _make_bot(agent: Agent) -> None:
     assert link is not None
     # In a queue of its own: to claim elsewhere takes nothing of it.
     link.queue = make_queue(agent.owner, name="telegram")
-    incoming.bring_in(link, message_id=1, prompt=CANARY)
-    replies.say_at(bot, place, CANARY)
+    with transaction.atomic():
+        incoming.bring_in(link, message_id=1, prompt=CANARY)
+        replies.say_at(bot, place, CANARY)
     TelegramRecording.objects.create(link=link, message_id=2, file_id=CANARY)
 
 

@@ -107,7 +107,8 @@ def pause_and_delete(page: Page) -> None:
     expect(page.get_by_role("status").filter(has_text="is deleted")).to_be_visible()
 
 
-def test_page_follows_a_schedule_that_fires_by_itself(page: Page, fast: str) -> None:
+# The schedule first: it is deleted when the page is closed, and not before its eyes.
+def test_page_follows_a_schedule_that_fires_by_itself(fast: str, page: Page) -> None:
     page.goto(fast)
     page.evaluate(MARK)
     expect(page.locator("#connection")).to_have_text("live")
