@@ -1,5 +1,4 @@
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -7,7 +6,6 @@ from pytest_django import Settings
 
 from accounts.models import User
 from tests.accounts.clients import SecureClient
-from tests.makers import make_operator, make_user
 
 
 @pytest.fixture(autouse=True)
@@ -20,16 +18,6 @@ def fresh_counters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has tried anything yet, and no window ends in the middle of a test."""
     cache.clear()
     monkeypatch.setattr("django_ratelimit.core.time", SimpleNamespace(time=lambda: 1_800_000_000))
-
-
-@pytest.fixture
-def alice(db: Any) -> User:
-    return make_user("alice")
-
-
-@pytest.fixture
-def operator(db: Any) -> User:
-    return make_operator("olga")
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.models import User
 from personalq.lib.admin import ReadOnly, SafeModelAdmin
+from tasks.admin.acting import act_on_each, operator
 from webhooks.doors import keeping
 from webhooks.models import Door, DoorSecret, InboundRequest
 
@@ -35,20 +33,13 @@ class DoorAdmin(ReadOnly, SafeModelAdmin[Door]):
 
     @admin.action(description="Close: let nothing in", permissions=["switch"])
     def close(self, request: HttpRequest, chosen: QuerySet[Door]) -> None:
-        self._switch(request, chosen, keeping.close, "Closed")
+        actor = operator(request)
+        act_on_each(self, request, chosen, lambda each: keeping.close(actor=actor, door=each), "Closed")
 
     @admin.action(description="Open again", permissions=["switch"])
     def reopen(self, request: HttpRequest, chosen: QuerySet[Door]) -> None:
-        self._switch(request, chosen, keeping.reopen, "Opened")
-
-    def _switch(self, request: HttpRequest, chosen: QuerySet[Door], verb: Any, word: str) -> None:
-        if not isinstance(request.user, User):
-            return
-        found = list(chosen)
-        for door in found:
-            verb(actor=request.user, door=door)
-            self.log_change(request, door, f"{word}.")
-        self.message_user(request, f"{word}: {len(found)}.")
+        actor = operator(request)
+        act_on_each(self, request, chosen, lambda each: keeping.reopen(actor=actor, door=each), "Opened")
 
 
 @admin.register(DoorSecret)

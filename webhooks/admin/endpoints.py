@@ -1,11 +1,9 @@
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.models import User
 from personalq.lib.admin import ReadOnly, SafeModelAdmin
+from tasks.admin.acting import act_on_each, operator
 from webhooks.models import Delivery, DeliveryAttempt, Endpoint, EndpointSecret
 from webhooks.outbound import endpoints
 
@@ -39,20 +37,13 @@ class EndpointAdmin(ReadOnly, SafeModelAdmin[Endpoint]):
 
     @admin.action(description="Switch off: send nothing more", permissions=["switch"])
     def turn_off(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
-        self._switch(request, chosen, endpoints.turn_off, "Switched off")
+        actor = operator(request)
+        act_on_each(self, request, chosen, lambda each: endpoints.turn_off(actor=actor, endpoint=each), "Switched off")
 
     @admin.action(description="Switch on", permissions=["switch"])
     def turn_on(self, request: HttpRequest, chosen: QuerySet[Endpoint]) -> None:
-        self._switch(request, chosen, endpoints.turn_on, "Switched on")
-
-    def _switch(self, request: HttpRequest, chosen: QuerySet[Endpoint], verb: Any, word: str) -> None:
-        if not isinstance(request.user, User):
-            return
-        found = list(chosen)
-        for endpoint in found:
-            verb(actor=request.user, endpoint=endpoint)
-            self.log_change(request, endpoint, f"{word}.")
-        self.message_user(request, f"{word}: {len(found)}.")
+        actor = operator(request)
+        act_on_each(self, request, chosen, lambda each: endpoints.turn_on(actor=actor, endpoint=each), "Switched on")
 
 
 @admin.register(EndpointSecret)

@@ -7,7 +7,7 @@ from pytest_django import Settings
 from accounts.models import User
 from tasks.models import Agent, Queue
 from tests.accounts.clients import SecureClient
-from tests.makers import make_agent, make_operator, make_user
+from tests.makers import make_agent
 
 
 @pytest.fixture(autouse=True)
@@ -18,21 +18,6 @@ def fast_hashing(settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def fresh_counters() -> None:
     cache.clear()
-
-
-@pytest.fixture
-def alice(db: Any) -> User:
-    return make_user("alice")
-
-
-@pytest.fixture
-def bob(db: Any) -> User:
-    return make_user("bob")
-
-
-@pytest.fixture
-def operator(db: Any) -> User:
-    return make_operator("olga")
 
 
 @pytest.fixture

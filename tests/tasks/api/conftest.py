@@ -5,7 +5,7 @@ from django.core.cache import cache
 
 from accounts.models import User
 from tasks.models import Agent, Queue
-from tests.makers import make_agent, make_operator, make_user
+from tests.makers import make_agent
 from tests.tasks.api.client import Api
 
 
@@ -18,21 +18,6 @@ def fast_hashing(settings: Any) -> None:
 def no_counts_left() -> None:
     """Earlier tests have used up nobody's rate."""
     cache.clear()
-
-
-@pytest.fixture
-def alice(db: Any) -> User:
-    return make_user("alice")
-
-
-@pytest.fixture
-def bob(db: Any) -> User:
-    return make_user("bob")
-
-
-@pytest.fixture
-def operator(db: Any) -> User:
-    return make_operator("olga")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import pytest
 from django.core.cache import cache
 
 from accounts.models import User
-from tests.makers import make_operator, make_user
 from tests.tasks.older_tools.client import OldClient
 
 
@@ -17,21 +16,6 @@ def fast_hashing(settings: Any) -> None:
 def no_counts_left() -> None:
     """Earlier tests have used up nobody's rate."""
     cache.clear()
-
-
-@pytest.fixture
-def alice(db: Any) -> User:
-    return make_user("alice")
-
-
-@pytest.fixture
-def bob(db: Any) -> User:
-    return make_user("bob")
-
-
-@pytest.fixture
-def operator(db: Any) -> User:
-    return make_operator("olga")
 
 
 @pytest.fixture

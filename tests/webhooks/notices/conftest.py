@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -17,11 +16,6 @@ from webhooks.notices import choices
 def fresh_counters(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
-
-
-@pytest.fixture
-def alice(db: Any) -> User:
-    return make_user("alice")
 
 
 @pytest.fixture
