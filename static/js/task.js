@@ -38,18 +38,20 @@ function apply(fragment) {
   if (isLatest) output.isStreaming = status() === "running";
 }
 
-// A reason that is being typed outlives the buttons beside it; a fresh row of buttons replaces the old one.
+// The field for a reason stays as the reader left it; a fresh row of buttons replaces the one that it stands in.
 function keepReason(fragment) {
-  const typed = reasonIn(document);
-  const fresh = reasonIn(fragment);
-  if (!typed?.value || !fresh) return;
-  const isTyping = typed === document.activeElement;
+  const left = reasonIn(document);
+  if (!left || !reasonIn(fragment) || !(left.value || left.closest("details").open)) return;
+  const isTyping = left === document.activeElement;
+  const { selectionStart, selectionEnd } = left;
   queueMicrotask(() => {
     const shown = reasonIn(document);
-    if (shown === typed) return;
-    shown.value = typed.value;
+    if (shown === left) return;
+    shown.value = left.value;
     shown.closest("details").open = true;
-    if (isTyping) shown.focus({ preventScroll: true });
+    if (!isTyping) return;
+    shown.focus({ preventScroll: true });
+    shown.setSelectionRange(selectionStart, selectionEnd);
   });
 }
 

@@ -49,6 +49,25 @@ def test_paused_agent_keeps_its_task_waiting_until_it_is_resumed(open_context: O
     expect(page.get_by_role("log", name="Output")).to_have_text("good morning")
 
 
+def test_place_for_a_reason_stays_open_while_the_task_goes_on(page: Page, product: Product) -> None:
+    agent = product.make_agent("Waits for a reason", kind="echo")
+    product.call("POST", f"/api/v1/agents/{agent}/pause")
+    task = product.queue(agent, "wait", backlogged=True)
+    page.goto(f"/tasks/{task}")
+    page.get_by_text("Add a reason").click()
+    for status, verb in (("ready", "release"), ("backlogged", "backlog")):
+        product.call("POST", f"/api/v1/tasks/{task}/{verb}")
+        expect(page.locator("#task-status")).to_have_attribute("data-status", status)
+        reason = page.get_by_label("Reason for cancelling")
+        expect(reason).to_be_visible()
+        expect(reason).to_have_value("" if status == "ready" else "Half a sen")
+        reason.fill("Half a sen")
+    expect(reason).to_be_focused()
+    page.keyboard.type("tence.")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#task-notice")).to_contain_text("Reason: Half a sentence.")
+
+
 def test_dead_letters_are_retried_and_discarded_all_at_once(page: Page, product: Product) -> None:
     agent = product.make_agent("Hopeless", kind="command", command="later", max_attempts=1)
     task = product.queue(agent, "never")
