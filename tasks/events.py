@@ -102,6 +102,4 @@ def _numbered(unwritten: list[TaskEvent]) -> list[TaskEvent]:
 
 
 def _tell(written: Sequence[TaskEvent]) -> None:
-    for event in written:
-        signals.task_event_recorded.send(sender=TaskEvent, event=event)
     signals.task_events_recorded.send(sender=TaskEvent, events=written)

@@ -2,9 +2,6 @@
 
 from django.dispatch import Signal
 
-# Sent with `event` (a TaskEvent) inside the transaction that wrote it. Receivers may write rows of their own;
-# anything that leaves the database has to wait for the commit.
-task_event_recorded = Signal()
-
-# The same for all events that are written at once, with `events`, for receivers that write many rows by one statement.
+# Sent with `events` (a sequence of TaskEvent, all that were written at once) inside the transaction that wrote them.
+# Receivers may write rows of their own; anything that leaves the database has to wait for the commit.
 task_events_recorded = Signal()

@@ -6,15 +6,16 @@ from typing import Any
 from django.dispatch import receiver
 
 from tasks.models import TaskEvent
-from tasks.signals import task_event_recorded, task_events_recorded
+from tasks.signals import task_events_recorded
 from webhooks.notices import recording
 from webhooks.outbound import recording as deliveries
 from webhooks.telegram import threads
 
 
-@receiver(task_event_recorded, dispatch_uid="webhooks.note_event")
-def note_event(event: TaskEvent, **_: Any) -> None:
-    recording.note_event(event)
+@receiver(task_events_recorded, dispatch_uid="webhooks.note_events")
+def note_events(events: Sequence[TaskEvent], **_: Any) -> None:
+    for event in events:
+        recording.note_event(event)
 
 
 @receiver(task_events_recorded, dispatch_uid="webhooks.write_deliveries")

@@ -10,19 +10,21 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts import audit
 from accounts.models.audit_event import Outcome
+from tasks import backoff
 from tasks.clock import database_now
 from tasks.models import Task
 from webhooks.models import TelegramBot, TelegramLink, TelegramReply, TelegramThread
 from webhooks.telegram import client, tokens
 from webhooks.telegram.client import CallFailed, Flooded, Refused, Unreachable
-from webhooks.telegram.pauses import pause_after
 from webhooks.telegram.telling import Teller
 from webhooks.telegram.turns import Turn, TurnLost, claim_next
 
 MOST_SECONDS: Final = 30.0
 """After that the worker looks whether others wait; the sweep goes on with this bot."""
 MOST_FAILURES: Final = 30
-"""About six hours."""
+"""About five hours."""
+FIRST_PAUSE_SECONDS: Final = 5.0
+LONGEST_PAUSE_SECONDS: Final = 900.0
 MOST_REFUSALS: Final = 3
 REVOKED_PAUSE: Final = timedelta(minutes=10)
 CHAT_GONE: Final = "chat_gone"
@@ -72,7 +74,9 @@ def _answer_failure(turn: Turn, failure: CallFailed) -> None:
         _give_up(turn, "unreachable" if isinstance(failure, Unreachable) else "refused")
     else:
         _logger.warning("The bot %s could not say something now: %s.", turn.bot.uuid, failure)
-        turn.end(next_at=database_now() + pause_after(turn.said.failures), failures=turn.said.failures + 1)
+        failures = turn.said.failures + 1
+        pause = backoff.delay(failures, base=FIRST_PAUSE_SECONDS, cap=LONGEST_PAUSE_SECONDS)
+        turn.end(next_at=database_now() + pause, failures=failures)
 
 
 def _is_hopeless(turn: Turn, failure: CallFailed) -> bool:
