@@ -1,4 +1,7 @@
-"""Every setting of the product, read once from the environment (docs/operations.md explains each one)."""
+"""Every setting of the product, read once from the environment (docs/operations.md explains each one).
+
+What no environment changes stands in `personalq.fixed_settings`.
+"""
 
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +13,7 @@ import environ
 from django.urls import reverse_lazy
 
 from personalq.embedded.layout import Layout
+from personalq.fixed_settings import *  # noqa: F403
 from personalq.lib import csp, database_guards, env, logs, paths, rates, redaction, static_files
 
 django_stubs_ext.monkeypatch()
@@ -31,61 +35,6 @@ PERSONALQ_HTTPS = env.boolean("PERSONALQ_HTTPS", default=True)
 if PERSONALQ_HTTPS:
     env.refuse_unsafe(debug=DEBUG, allowed_hosts=ALLOWED_HOSTS)
 PERSONALQ_TRUSTED_PROXIES = env.words("PERSONALQ_TRUSTED_PROXIES")
-
-# --- What we are made of ------------------------------------------------------------------
-INSTALLED_APPS = [
-    "accounts.admin_config.OperatorAdminConfig",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
-    "django.contrib.postgres",
-    "rest_framework",
-    "drf_spectacular",
-    "channels",
-    "csp",
-    "accounts",
-    "tasks",
-    "realtime",
-    "webhooks",
-]
-# The order is explained in personalq.lib.middleware and kept by personalq.E003 and E004.
-MIDDLEWARE = [
-    "personalq.lib.middleware.Edge",
-    "django.middleware.security.SecurityMiddleware",
-    "personalq.lib.middleware.MachinePaths",
-    "personalq.lib.static_serving.StaticFiles",
-    "personalq.lib.csp.ContentPolicy",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "personalq.lib.middleware.ViewErrors",
-]
-ROOT_URLCONF = "personalq.urls"
-ASGI_APPLICATION = "personalq.asgi.application"
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-            ]
-        },
-    }
-]
-APPEND_SLASH = False
-LANGUAGE_CODE = "en-gb"
-TIME_ZONE = "UTC"
-USE_TZ = True
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Where things are kept ------------------------------------------------------------------
 EMBEDDED = not env.both_or_neither("DATABASE_URL", "REDIS_URL")
@@ -150,56 +99,6 @@ CHANNEL_LAYERS = {
             "group_expiry": 300,
         },
     }
-}
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
-
-# --- Celery: a message is only a nudge, PostgreSQL is the queue of record -----------------------
-CELERY_TASK_DEFAULT_QUEUE = "personalq"
-CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 15, "socket_connect_timeout": 2}
-CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = {
-    "sweep": {
-        "task": "tasks.jobs.sweep",
-        "schedule": timedelta(seconds=5),
-        # A tick that nobody took is worthless once the next one is there.
-        "options": {"expires": 5},
-    },
-    "fire-schedules": {
-        "task": "tasks.jobs.fire_schedules",
-        "schedule": timedelta(seconds=1),
-        # The clocks of two machines may differ by a second or two.
-        "options": {"expires": 5},
-    },
-    "send-due-deliveries": {
-        "task": "webhooks.jobs.send_due_deliveries",
-        "schedule": timedelta(seconds=5),
-        "options": {"expires": 5},
-    },
-    "speak": {"task": "webhooks.jobs.speak_where_due", "schedule": timedelta(seconds=1), "options": {"expires": 2}},
-    "renew-webhooks": {
-        "task": "webhooks.jobs.renew_webhooks",
-        "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},
-    },
-    "send-notices": {
-        "task": "webhooks.jobs.send_notices",
-        "schedule": timedelta(seconds=20),
-        "options": {"expires": 20},
-    },
-    "listen": {
-        "task": "webhooks.jobs.listen",
-        "schedule": timedelta(seconds=5),
-        "options": {"expires": 5},
-    },
-    "prune-webhooks": {"task": "webhooks.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
-    "prune": {"task": "accounts.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
 }
 
 # --- Work -----------------------------------------------------------------------------------
@@ -271,33 +170,13 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("PERSONALQ_EMAIL_FROM", "personalq@localhost")
 
 # --- Sign-in and sessions ---------------------------------------------------------------------
-AUTH_USER_MODEL = "accounts.User"
 LOGIN_URL = reverse_lazy("sign-in")
 LOGIN_REDIRECT_URL = reverse_lazy("overview")
 LOGOUT_REDIRECT_URL = reverse_lazy("sign-in")
-PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 15},
-    },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-]
 SESSION_COOKIE_NAME = "__Host-session" if PERSONALQ_HTTPS else "personalq-session"
 SESSION_COOKIE_SECURE = PERSONALQ_HTTPS
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_COOKIE_NAME = "__Host-csrf" if PERSONALQ_HTTPS else "personalq-csrf"
 CSRF_COOKIE_SECURE = PERSONALQ_HTTPS
-CSRF_COOKIE_HTTPONLY = True
-CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_FAILURE_VIEW = "personalq.lib.problems.csrf_failure"
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
     "SIGNING_KEY": JWT_SIGNING_KEY,
@@ -341,48 +220,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 # PERSONALQ_RATE_SIGN_IN_NAME and so on: personalq.lib.rates lists them with their defaults.
 globals().update({name: env.rate(name, default) for name, default in rates.DEFAULT_RATES.items()})
-RATELIMIT_USE_CACHE = "default"
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "accounts.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["personalq.lib.strict_json.StrictJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": [
-        "rest_framework.renderers.JSONRenderer",
-        "personalq.lib.browsable.BrowsableRenderer",
-    ],
-    "DEFAULT_PAGINATION_CLASS": "personalq.lib.pagination.KeysetPagination",
-    "DEFAULT_SCHEMA_CLASS": "personalq.lib.openapi.ProblemSchema",
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "personalq.lib.negotiation.FallbackNegotiation",
-    "URL_FORMAT_OVERRIDE": None,
-    "EXCEPTION_HANDLER": "personalq.lib.problems.drf_exception_handler",
-    "DATETIME_FORMAT": "iso-8601",
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-    "COERCE_DECIMAL_TO_STRING": True,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Personal-Q API",
-    "DESCRIPTION": "Queue prompts for your agents, watch them live, stop them at once.",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "COMPONENT_SPLIT_REQUEST": True,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    # Other things have a status or a state, too.
-    "ENUM_NAME_OVERRIDES": {
-        "TaskStatusEnum": "tasks.states.WORDS",
-        "TokenStateEnum": "accounts.models.personal_token.STATES",
-        "ScheduleStateEnum": "tasks.schedules.states.STATES",
-        "ApprovalStateEnum": "tasks.models.ApprovalState",
-        "DeliveryStateEnum": "webhooks.models.DeliveryState",
-        "DoorKindEnum": "webhooks.api.door_forms.ALL_KINDS",
-        "NewDoorKindEnum": "webhooks.api.door_forms.KINDS",
-    },
-    "SORT_OPERATIONS": False,
-}
 
 # --- Files, logs ---------------------------------------------------------------------------------
 STATICFILES_DIRS = [BASE_DIR / "static"]
