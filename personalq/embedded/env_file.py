@@ -13,7 +13,7 @@ from pathlib import Path
 from personalq.embedded.errors import EmbeddedError
 from personalq.embedded.private_files import inherit_owner
 
-GENERATED_SECRETS = ("SECRET_KEY", "JWT_SIGNING_KEY", "PERSONALQ_ENCRYPTION_KEYS")
+GENERATED_SECRETS = ("SECRET_KEY", "JWT_SIGNING_KEY", "PERSONALQ_ENCRYPTION_KEYS", "PERSONALQ_AUDIT_KEYS")
 ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
 HEADER = """\
 # Made by the first `manage.py up`. Private: keep it out of git, backups of others and chats.

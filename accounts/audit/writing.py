@@ -3,8 +3,10 @@
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.http import HttpRequest
 
+from accounts.audit import chain
 from accounts.models import AuditEvent, User
 from accounts.models.audit_event import Outcome
 from personalq.lib import request_ids
@@ -34,7 +36,7 @@ def record(
     """
     concerned = owner or actor
     object_kind, object_uuid = about or ("", None)
-    return AuditEvent.objects.create(
+    event = AuditEvent.objects.create(
         kind=kind,
         outcome=outcome,
         actor_uuid=actor.uuid if actor else None,
@@ -46,3 +48,6 @@ def record(
         request_id=request_ids.current_request_id(),
         facts=facts,
     )
+    # Robust: what is committed has happened. What is not chained now, the next one or the sweep chains.
+    transaction.on_commit(chain.extend, robust=True)
+    return event
