@@ -4,13 +4,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.http import HttpRequest
 
 from accounts.audit import chain
 from accounts.models import AuditEvent, User
 from accounts.models.audit_event import Outcome
-from personalq.lib import request_ids
-from personalq.lib.client_address import client_address
+from personalq.lib.current_request import current_address, current_request_id
 
 
 def record(
@@ -20,10 +18,11 @@ def record(
     actor: User | None = None,
     owner: User | None = None,
     about: tuple[str, UUID] | None = None,
-    request: HttpRequest | None = None,
     **facts: Any,
 ) -> AuditEvent:
     """Write one act, in the caller's transaction if there is one.
+
+    Address and request are those of the request being served.
 
     Args:
         kind: A noun and a deed, such as `door.refused`.
@@ -31,7 +30,6 @@ def record(
         actor: Who did it; nobody who is known, if nobody.
         owner: Whom it concerns; the actor, if nobody else.
         about: What kind of object it is about, and its public id.
-        request: The request that brought it, for its address.
         facts: What else is worth knowing; small, of plain values, without secrets.
     """
     concerned = owner or actor
@@ -44,8 +42,8 @@ def record(
         owner_uuid=concerned.uuid if concerned else None,
         object_kind=object_kind,
         object_uuid=object_uuid,
-        address=client_address(request) if request else "",
-        request_id=request_ids.current_request_id(),
+        address=current_address(),
+        request_id=current_request_id(),
         facts=facts,
     )
     # Robust: what is committed has happened. What is not chained now, the next one or the sweep chains.

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any
 
+from personalq.lib.current_request import new_request_id
 from personalq.lib.error_pages import bare_error_page
 from personalq.lib.errors import AppError, InvalidInput, PayloadTooLarge, RequestTimeout
 from personalq.lib.paths import is_machine_path
 from personalq.lib.problems import problem_for_path
-from personalq.lib.request_ids import new_request_id
 from personalq.lib.security_headers import as_raw, raw_security_headers
 from personalq.lib.turns import Turns
 

@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
 
+from personalq.lib.current_request import current_request_id
 from personalq.lib.errors import AppError
-from personalq.lib.request_ids import current_request_id
 
 TEMPLATE = "errors/error.html"
 STYLE_SHEETS: Final = ("app", "pages", "narrow")

@@ -5,8 +5,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from personalq.lib.current_request import current_request_id
 from personalq.lib.redaction import redact
-from personalq.lib.request_ids import current_request_id
 
 LONGEST_MESSAGE = 10_000
 LONGEST_TRACEBACK = 20_000

@@ -21,11 +21,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from personalq.lib import errors
 from personalq.lib.access_log import log_access
-from personalq.lib.client_address import is_trusted_proxy
+from personalq.lib.client_address import client_address, is_trusted_proxy
+from personalq.lib.current_request import RequestMark, new_request_id, serving
 from personalq.lib.health import answer_by_route
 from personalq.lib.paths import is_api_path, is_health_path, is_machine_path
 from personalq.lib.problems import ProblemResponse, error_response, problem_response
-from personalq.lib.request_ids import new_request_id, using_request_id
 from personalq.lib.security_headers import add_security_headers
 from personalq.lib.translation import app_error_from
 
@@ -55,14 +55,14 @@ class Edge:
         # Ours alone: an id chosen by the client could imitate another request in the logs.
         request_id = new_request_id()
         request.request_id = request_id  # type: ignore[attr-defined]
-        with using_request_id(request_id):
+        settle_proxy_headers(request)
+        with serving(RequestMark(request_id, client_address(request))):
             response = self._answer(request)
         response.headers[REQUEST_ID_HEADER] = request_id
         return response
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
-        settle_proxy_headers(request)
         response = self.get_response(request)
         add_security_headers(response)
         log_access(request, response, time.perf_counter() - started)

@@ -16,6 +16,7 @@ from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from personalq.lib.current_request import current_request_id
 from personalq.lib.error_pages import error_page
 from personalq.lib.errors import (
     AppError,
@@ -27,7 +28,6 @@ from personalq.lib.errors import (
     PermissionDenied,
 )
 from personalq.lib.paths import is_api_path, is_machine_path, is_older_path, is_spoken_path
-from personalq.lib.request_ids import current_request_id
 from personalq.lib.translation import app_error_from
 
 PROBLEM_TYPE = "application/problem+json; charset=utf-8"

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from accounts.identity import Identity
 from accounts.models import User
+from personalq.lib.current_request import RequestMark
 
 SCOPE_KEY: Final = "personalq.caller"
 """Where the door leaves the caller in the ASGI scope."""
@@ -17,8 +18,12 @@ class Caller:
 
     identity: Identity
     authorization: str = field(repr=False)
-    request_id: str
+    mark: RequestMark
     asgi_scope: MutableMapping[str, Any] = field(repr=False)
+
+    @property
+    def request_id(self) -> str:
+        return self.mark.id
 
     @property
     def user(self) -> User:

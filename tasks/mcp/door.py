@@ -23,6 +23,8 @@ from accounts.identity import Identity
 from personalq.lib import strict_json
 from personalq.lib.access_log import log_access
 from personalq.lib.asgi import Message, Receive, Scope, Send
+from personalq.lib.client_address import client_address
+from personalq.lib.current_request import RequestMark, new_request_id, serving
 from personalq.lib.errors import (
     AppError,
     HttpsRequired,
@@ -37,7 +39,6 @@ from personalq.lib.errors import (
 from personalq.lib.middleware import settle_proxy_headers
 from personalq.lib.problems import PROBLEM_TYPE, problem_bytes
 from personalq.lib.rate_limits import limit
-from personalq.lib.request_ids import new_request_id, using_request_id
 from personalq.lib.security_headers import as_raw, raw_security_headers
 from personalq.lib.translation import app_error_from
 from tasks.database_threads import DatabaseThreads
@@ -81,7 +82,7 @@ class McpDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit = _Visit(scope, send)
-        with using_request_id(visit.request_id):
+        with serving(visit.mark):
             try:
                 body = await _read(receive)
                 caller = await self._let_in(visit, body)
@@ -102,9 +103,7 @@ class McpDoor:
         if request.method != METHOD:
             raise MethodNotAllowed(headers={"Allow": METHOD})
         _check_body(request, body)
-        return Caller(
-            identity=identity, authorization=authorization, request_id=visit.request_id, asgi_scope=visit.scope
-        )
+        return Caller(identity=identity, authorization=authorization, mark=visit.mark, asgi_scope=visit.scope)
 
 
 class _Visit:
@@ -113,9 +112,9 @@ class _Visit:
     def __init__(self, scope: Scope, send: Send) -> None:
         # The token belongs into a header: the address is not read.
         self.scope: Scope = {**scope, "query_string": b""}
-        self.request_id = new_request_id()
         self.request = ASGIRequest(self.scope, BytesIO())
         settle_proxy_headers(self.request)
+        self.mark = RequestMark(new_request_id(), client_address(self.request))
         self._send = send
         self._began = time.perf_counter()
         self._status = 0
@@ -135,7 +134,7 @@ class _Visit:
         if self._status:
             return
         error = error or AppError()
-        content = problem_bytes(error, self.request_id)
+        content = problem_bytes(error, self.mark.id)
         headers = [
             *as_raw(_headers_of(error)),
             (b"content-type", PROBLEM_TYPE.encode()),
@@ -153,7 +152,7 @@ class _Visit:
         own = [(name.lower(), value) for name, value in headers]
         is_stream = any(value.startswith(b"text/event-stream") for name, value in own if name == b"content-type")
         common = raw_security_headers(is_secure=self.request.is_secure())
-        extra = [*common, (b"x-request-id", self.request_id.encode())]
+        extra = [*common, (b"x-request-id", self.mark.id.encode())]
         if is_stream:
             own = [pair for pair in own if pair[0] not in _REPLACED]
             extra = [pair for pair in extra if pair[0] not in _REPLACED] + _STREAMED

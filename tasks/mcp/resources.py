@@ -11,8 +11,8 @@ from uuid import UUID
 from mcp_types import ResourceTemplate, TextResourceContents
 
 from accounts import scopes
+from personalq.lib.current_request import serving
 from personalq.lib.errors import NotFound
-from personalq.lib.request_ids import using_request_id
 from tasks import access, feed, older_tools
 from tasks.mcp.callers import Caller
 from tasks.mcp.catalogue import LONGEST_TEXT, cut
@@ -104,7 +104,7 @@ def read(*, caller: Caller, uri: str) -> TextResourceContents:
     if len(uri) <= URI_LENGTH:
         for template in TEMPLATES:
             if match := template.pattern.fullmatch(uri):
-                with using_request_id(caller.request_id):
+                with serving(caller.mark):
                     text = template.read(caller, **match.groupdict())
                 return TextResourceContents(uri=uri, mime_type=template.mime_type, text=text)
     raise NotFound("Read task://<uuid>, task://<uuid>/output or agent://<name>.")

@@ -16,10 +16,10 @@ from django.urls import resolve
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
+from personalq.lib.current_request import serving
 from personalq.lib.errors import AppError, FieldError
 from personalq.lib.middleware import settle_proxy_headers
 from personalq.lib.rate_limits import limit
-from personalq.lib.request_ids import using_request_id
 from tasks.mcp.callers import Caller
 from tasks.models.task import Source
 
@@ -84,7 +84,7 @@ class Rest:
         content = b"" if body is None else json.dumps(body, sort_keys=True).encode()
         request = self._request(method, PREFIX + path, query, content, headers or [])
         view, arguments, named = resolve(request.path_info)
-        with using_request_id(self.caller.request_id):
+        with serving(self.caller.mark):
             return _read(view(request, *arguments, **named))
 
     def _request(

@@ -12,9 +12,9 @@ from mcp.shared.exceptions import MCPError
 from sse_starlette.sse import AppStatus
 
 from accounts.scopes import ScopeMissing
+from personalq.lib.current_request import serving
 from personalq.lib.errors import AppError, NotFound
 from personalq.lib.problems import problem_document
-from personalq.lib.request_ids import using_request_id
 from personalq.lib.translation import app_error_from
 from personalq.lib.version import VERSION
 from tasks.database_threads import DatabaseThreads
@@ -71,7 +71,7 @@ async def _answer(ctx: Context, caller: Caller, tool: Tool, given: dict[str, Any
 
 
 def _carry_out(*, work: Work, caller: Caller, given: dict[str, Any]) -> dict[str, Any]:
-    with using_request_id(caller.request_id):
+    with serving(caller.mark):
         return work(Rest(caller), given)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from personalq.lib import redaction
+from personalq.lib.current_request import RequestMark, serving
 from personalq.lib.logs import JsonFormatter, configuration
-from personalq.lib.request_ids import using_request_id
 
 pytestmark = pytest.mark.security
 
@@ -38,7 +38,7 @@ def only_line(stream: io.StringIO) -> dict[str, Any]:
 
 def test_line_says_when_where_and_for_which_request(lines: tuple[logging.Logger, io.StringIO]) -> None:
     logger, stream = lines
-    with using_request_id("abc"):
+    with serving(RequestMark("abc")):
         logger.warning("%s left", 3, extra={"fields": {"status": 200, "user": None}})
     line = only_line(stream)
     assert line.pop("time").endswith("+00:00")

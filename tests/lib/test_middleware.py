@@ -11,9 +11,9 @@ from django.utils.module_loading import import_string
 from pytest_django import Settings
 
 from personalq.lib.csp import BROWSABLE_API_POLICY, NOTHING_POLICY, ContentPolicy
+from personalq.lib.current_request import current_request_id
 from personalq.lib.middleware import Edge
 from personalq.lib.paths import is_api_path, is_machine_path
-from personalq.lib.request_ids import current_request_id
 from personalq.lib.security_headers import FIXED_HEADERS
 from tests.lib.urls import CANARY
 

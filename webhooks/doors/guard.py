@@ -152,7 +152,7 @@ def refuse(
     _logger.warning("A request to %s %s was refused; secret: %s.", kind, asked, secret)
     owner = door.owner if door else owner
     facts |= {"door_kind": kind, "secret": secret}
-    audit.record("door.refused", Outcome.DENIED, owner=owner, about=about, request=request, **facts)
+    audit.record("door.refused", Outcome.DENIED, owner=owner, about=about, **facts)
     if door is not None:
         _note(door, "last_refused_at")
     raise refusal or DoorRefused
