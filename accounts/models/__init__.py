@@ -1,9 +1,11 @@
-"""Users, the families of tokens that their sign-ins began, the requests that they may repeat, and their keys."""
+"""Users, the families of tokens that their sign-ins began, what proves and invites them, the requests that they may repeat, their keys, the audit trail."""
 
 from accounts.models.audit_event import AuditEvent, AuditMark
 from accounts.models.credential import Credential, Provider
 from accounts.models.idempotency import IdempotencyKey
+from accounts.models.one_time_code import OneTimeCode
 from accounts.models.personal_token import PersonalToken
+from accounts.models.second_factor import RecoveryCode, SecondFactor
 from accounts.models.token_family import TokenFamily
 from accounts.models.user import User
 
@@ -12,8 +14,11 @@ __all__ = [
     "AuditMark",
     "Credential",
     "IdempotencyKey",
+    "OneTimeCode",
     "PersonalToken",
     "Provider",
+    "RecoveryCode",
+    "SecondFactor",
     "TokenFamily",
     "User",
 ]

@@ -39,6 +39,11 @@ class TokenFamily(models.Model):
         blank=True,
         help_text="SHA-256 of the id of the one refresh token that is still good.",
     )
+    address = models.CharField(max_length=64, blank=True, editable=False, help_text="From where it began.")
+    user_agent = models.CharField(
+        max_length=200, blank=True, editable=False, help_text="What the client called itself."
+    )
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="Noted once a minute at most.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     expires_at = models.DateTimeField(help_text="No token of the family outlives this.")
     revoked_at = models.DateTimeField(null=True, blank=True)
