@@ -1,4 +1,4 @@
-"""Users, the families of tokens that their sign-ins began, what proves and invites them, the requests that they may repeat, their keys, the audit trail."""
+"""Users, what proves and invites them, their sign-ins, repeated requests and keys, and the audit trail."""
 
 from accounts.models.audit_event import AuditEvent, AuditMark
 from accounts.models.credential import Credential, Provider
