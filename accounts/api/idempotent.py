@@ -58,8 +58,13 @@ class IdempotentPost(APIView):
     additions: ClassVar = {"POST": _DESCRIPTION}
     post: Callable[..., Any]
 
+    def look_ahead(self, request: Request) -> None:
+        """What takes long and needs no transaction, before one begins. Faults are left to those who come after."""
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if request.method == "POST":
+            self.look_ahead(request)
         key = read_key(request._request) if request.method == "POST" else None
         if key is not None:
             # DRF looks the method up after this, and a view lives for one request only.

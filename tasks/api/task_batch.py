@@ -11,7 +11,6 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.idempotent import IdempotentPost
 from accounts.models import User
 from personalq.lib.constraints import conflicts
 from personalq.lib.errors import Conflict, FieldError, InvalidInput
@@ -24,7 +23,7 @@ from tasks.api.base import read_body
 from tasks.api.forms import TaskForm
 from tasks.api.references import NO_AGENT, NO_QUEUE
 from tasks.api.submissions import submission_of
-from tasks.api.task_views import NOT_CREATED_ANYWAY, TaskView
+from tasks.api.task_views import NOT_CREATED_ANYWAY, MakesTasks
 from tasks.lifecycle import Submission
 
 MOST_TASKS: Final = 500
@@ -64,7 +63,7 @@ class CreatedTasks(serializers.Serializer[Any]):
     tasks = documents.Task(many=True)
 
 
-class TaskBatch(IdempotentPost, TaskView):
+class TaskBatch(MakesTasks):
     """Creates many tasks at once."""
 
     rate_limits: ClassVar = {"POST": ("task-batch", "PERSONALQ_RATE_TASK_BATCH")}

@@ -15,7 +15,7 @@ from personalq.lib.errors import Conflict
 from personalq.lib.openapi import conflict, refusal
 from personalq.lib.pagination import PageParameters
 from tasks import access, lifecycle
-from tasks.api import documents, references
+from tasks.api import documents, looking_ahead, references
 from tasks.api.base import READ_LIMIT, ApiView, ObjectView, created, read_body
 from tasks.api.event_pages import page_of_events
 from tasks.api.filters import EventQuery, TaskQuery, tasks_listed
@@ -73,7 +73,15 @@ class OneTaskView(TaskView, ObjectView[Task]):
         return Response(self.answer(access.task_for(self.user, task.uuid)))
 
 
-class TaskList(IdempotentPost, TaskView):
+class MakesTasks(IdempotentPost, TaskView):
+    """What the routes share that make tasks."""
+
+    def look_ahead(self, request: Request) -> None:
+        """Long texts from outside are looked at while nothing is held; what is found is remembered for a moment."""
+        looking_ahead.look_at_texts(self.user, request.data)
+
+
+class TaskList(MakesTasks):
     """Your tasks."""
 
     query_class = TaskQuery

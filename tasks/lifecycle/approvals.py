@@ -6,9 +6,7 @@ cancel and an approval at the same moment the first one counts.
 
 import hashlib
 import json
-import threading
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any, Final
 
 from django.conf import settings
@@ -19,6 +17,7 @@ from django.utils.crypto import constant_time_compare
 from accounts.models import User
 from personalq.lib.errors import Conflict
 from tasks import dispatch, events, untrusted
+from tasks.assessor import assessor
 from tasks.claims import Claim
 from tasks.clock import database_now
 from tasks.lifecycle import endings, rows
@@ -36,8 +35,6 @@ _LETS_NOTHING_PASS: Final = frozenset({UntrustedPolicy.HOLD, UntrustedPolicy.REF
 EXPIRED: Final = "Nobody approved it in time."
 LONG_TEXT: Final = 5_000
 """Characters. To look at more takes a good part of a second and up to several."""
-ASSESSMENTS_KEPT: Final = 16
-_long_text_turn: Final = threading.Lock()
 NEEDS_APPROVAL: Final = "approval_needed"
 """Why an attempt was returned before its agent was given anything."""
 
@@ -95,17 +92,15 @@ def suspicion_of(*, prompt: str = "", document: str = "") -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=ASSESSMENTS_KEPT)
 def _assessed(text: str, *, is_document: bool = False) -> untrusted.Assessment:
-    """As `untrusted.assess`, long texts one at a time: many at once would slow down everybody's requests.
+    """As `untrusted.assess`, long texts in a process beside this one, which slows nobody's requests down.
 
     The latest are remembered, so a text can be looked at before a transaction begins, which then need not wait for it.
     """
-    # Whoever is within a transaction keeps a connection meanwhile, so they do not wait.
-    if len(text) < LONG_TEXT or connection.in_atomic_block:
+    if len(text) < LONG_TEXT:
         return untrusted.assess(text, is_document=is_document)
-    with _long_text_turn:
-        return untrusted.assess(text, is_document=is_document)
+    # Whoever is within a transaction keeps a connection meanwhile, so they do not wait for others' texts.
+    return assessor.assess(text, is_document=is_document, can_wait=not connection.in_atomic_block)
 
 
 def digest_of(task: Task) -> str:
