@@ -1,11 +1,14 @@
 # One image for web, worker, beat and migrations. compose.yaml runs it; docs/operations.md explains it.
 #
-# The base image is pinned by tag: a rebuild brings the security fixes of Debian and Python. A digest changes with
-# each of them and can only be looked up where there is a network, so none is written here. To pin one:
-#   docker build --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:… .
-ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+# The base is named by digest or refused. Which one is for whoever builds to say, because it changes with every security
+# fix of Debian and Python: deploy/pin-images.sh looks it up and writes it into .env, where compose.yaml finds it.
+ARG PYTHON_IMAGE
 
 FROM ${PYTHON_IMAGE} AS build
+ARG PYTHON_IMAGE
+# A tag can be moved to another image, a digest cannot.
+RUN expr "$PYTHON_IMAGE" : '.*@sha256:[0-9a-f]\{64\}$' >/dev/null \
+    || { echo 'PYTHON_IMAGE has no digest: run deploy/pin-images.sh' >&2; exit 1; }
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 COPY requirements/base.txt /tmp/base.txt
 # Wheels only: no code of a package runs at build time. The embedded servers stay out, compose.yaml has its own.

@@ -1,17 +1,43 @@
 """Users and their sign-ins, for operators."""
 
-from typing import Any
+from copy import copy
+from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 
-from accounts import credentials, personal_tokens, token_access, tokens
+from accounts import (
+    admin_codes,  # noqa: F401 - registers its own
+    admin_factors,  # noqa: F401 - registers its own
+    admin_passwords,
+    admin_trail,
+    audit,
+    credentials,
+    email_changes,
+    personal_tokens,
+    token_access,
+    tokens,
+)
 from accounts.credential_access import uses_of
-from accounts.models import AuditEvent, Credential, PersonalToken, TokenFamily, User
+from accounts.models import (
+    AuditEvent,
+    AuditMark,
+    Credential,
+    PersonalToken,
+    RecoveryCode,
+    SecondFactor,
+    TokenFamily,
+    User,
+)
+from accounts.models.audit_event import Outcome
 from personalq.lib.admin import ReadOnly, SafeModelAdmin
 
 MACHINE_WRITTEN = ("uuid", "session_epoch", "last_login", "date_joined")
@@ -27,7 +53,7 @@ class UserAdmin(SafeModelAdmin[User], DjangoUserAdmin[User]):
     list_filter = ("is_active", "is_staff", "is_superuser", "groups", "date_joined")
     search_fields = ("username", "email", "first_name", "last_name", "uuid")
     show_full_result_count = False
-    actions = ["sign_out_everywhere"]
+    actions = ["sign_out_everywhere", "make_reset_links"]
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
@@ -45,20 +71,43 @@ class UserAdmin(SafeModelAdmin[User], DjangoUserAdmin[User]):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
         # Sign-ins and secrets go with their user, whoever may delete them one by one.
-        own = {each._meta.verbose_name for each in (TokenFamily, PersonalToken, Credential)}
+        own = {each._meta.verbose_name for each in (TokenFamily, PersonalToken, Credential, SecondFactor, RecoveryCode)}
         return deleted, counts, lacking - own, protected
 
     def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:  # noqa: FBT001
         super().save_model(request, obj, form, change)
+        admin_trail.note_user(request, obj, form.changed_data, is_new=not change)
         if change and "is_active" in form.changed_data:
             # The stamp alone would come back to life with the account, and with it what was issued before.
-            tokens.sign_out_everywhere(obj, "deactivated")
+            tokens.sign_out_everywhere(obj, "deactivated", actor=_user_of(request))
+        if change and "email" in form.changed_data:
+            email_changes.note(actor=cast("User", request.user), user=obj, old=form.initial.get("email") or "")
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for user in queryset:
+            admin_trail.note_user_deleted(request, user)
+        return super().log_deletions(request, queryset)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 - Django's signature
+        if isinstance(request.user, User) and str(request.user.pk) == id:
+            # One's own needs the present one, as everybody's does.
+            return redirect("account-password")
+        # All requests share this object; the form is in the hands of one operator.
+        own = copy(self)
+        own.change_password_form = admin_passwords.form_for(cast("User", request.user))
+        return super(UserAdmin, own).user_change_password(request, id, form_url)
+
+    @admin.action(description="Make links by which they choose a new password", permissions=["change"])
+    def make_reset_links(self, request: HttpRequest, queryset: QuerySet[User]) -> HttpResponse | None:
+        allowed = [user for user in queryset if _may_touch(request, user)]
+        context = {**self.admin_site.each_context(request), "opts": self.opts}
+        return admin_passwords.show_links(request, cast("User", request.user), allowed, context)
 
     @admin.action(description="Sign out everywhere", permissions=["change"])
     def sign_out_everywhere(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         allowed = [user for user in queryset if _may_touch(request, user)]
         for user in allowed:
-            tokens.sign_out_everywhere(user, "operator")
+            tokens.sign_out_everywhere(user, "operator", actor=_user_of(request))
             self.log_change(request, user, "Signed out everywhere.")
         self.message_user(request, f"Signed out everywhere: {len(allowed)}.", messages.SUCCESS)
 
@@ -67,17 +116,33 @@ class UserAdmin(SafeModelAdmin[User], DjangoUserAdmin[User]):
 class AuditEventAdmin(ReadOnly, SafeModelAdmin[AuditEvent]):
     """The audit trail: to be read, and by nobody to be changed."""
 
-    list_display = ("at", "kind", "outcome", "actor_name", "object_kind", "object_uuid", "address")
+    list_display = ("number", "at", "kind", "outcome", "actor_name", "object_kind", "object_uuid", "address")
     list_filter = ("kind", "outcome", "at")
     search_fields = ("kind", "actor_name", "actor_uuid", "owner_uuid", "object_uuid", "address", "request_id")
     fields = readonly_fields = (
-        "at", "kind", "outcome", "actor_uuid", "actor_name", "owner_uuid", "object_kind", "object_uuid", "address",
-        "request_id", "facts",
+        "number", "at", "kind", "outcome", "actor_uuid", "actor_name", "owner_uuid", "object_kind", "object_uuid",
+        "address", "request_id", "facts",
     )  # fmt: skip
     show_full_result_count = False
+    actions = None
 
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002
-        return False
+
+@admin.register(AuditMark)
+class AuditMarkAdmin(ReadOnly, SafeModelAdmin[AuditMark]):
+    """How far the chain of the audit trail reaches, and up to where it was cut."""
+
+    list_display = ("kind", "number", "at")
+    fields = readonly_fields = ("kind", "number", "seal", "at")
+    show_full_result_count = False
+    actions = None
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(SafeModelAdmin[Group], DjangoGroupAdmin):
+    """Django's own; its acts are told as all others are."""
 
 
 @admin.register(TokenFamily)
@@ -92,7 +157,10 @@ class TokenFamilyAdmin(ReadOnly, SafeModelAdmin[TokenFamily]):
         "uuid",
         "user",
         "kind",
+        "address",
+        "user_agent",
         "created_at",
+        "last_used_at",
         "expires_at",
         "revoked_at",
         "revoked_reason",
@@ -119,9 +187,18 @@ class TokenFamilyAdmin(ReadOnly, SafeModelAdmin[TokenFamily]):
     def revoke(self, request: HttpRequest, queryset: QuerySet[TokenFamily]) -> None:
         families = list(queryset.filter(revoked_at=None))
         for family in families:
-            tokens.revoke(family, "operator")
-            self.log_change(request, family, "Revoked.")
+            self._end(request, family)
         self.message_user(request, f"Revoked: {len(families)}.", messages.SUCCESS)
+
+    def _end(self, request: HttpRequest, family: TokenFamily) -> None:
+        with transaction.atomic():
+            if tokens.revoke(family, "operator"):
+                about = ("session", family.uuid)
+                actor = _user_of(request)
+                audit.record(
+                    "session.ended", Outcome.DONE, actor=actor, owner=family.user, about=about, reason="operator"
+                )
+            self.log_change(request, family, "Revoked.")
 
 
 @admin.register(PersonalToken)
@@ -218,6 +295,10 @@ class CredentialAdmin(ReadOnly, SafeModelAdmin[Credential]):
     def delete_model(self, request: HttpRequest, obj: Credential) -> None:
         if isinstance(request.user, User):
             credentials.delete(actor=request.user, credential=obj)
+
+
+def _user_of(request: HttpRequest) -> User | None:
+    return request.user if isinstance(request.user, User) else None
 
 
 def _is_superuser(request: HttpRequest) -> bool:

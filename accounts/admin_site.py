@@ -9,7 +9,11 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
+
+from accounts import second_factor
+from accounts.models import User
 
 _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
 
@@ -20,6 +24,10 @@ class OperatorSite(AdminSite):
     site_header = "Personal-Q"
     site_title = "Personal-Q"
     index_title = "Operation"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        user = request.user
+        return super().has_permission(request) and isinstance(user, User) and not second_factor.is_missing(user)
 
     def admin_view(self, view: _View, cacheable: bool = False) -> _View:  # noqa: FBT001, FBT002 - Django's signature
         guarded = super().admin_view(view, cacheable)
@@ -33,6 +41,22 @@ class OperatorSite(AdminSite):
             return guarded(request, *args, **kwargs)
 
         return cast("_View", enter)
+
+    def password_change(  # type: ignore[override]  # it leads on and shows nothing
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> HttpResponse:
+        """Never shows Django's form: one's own password is changed on the page that ends what it has to end."""
+        return redirect("account-password")
+
+    def password_change_done(  # type: ignore[override]  # as above
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> HttpResponse:
+        """Nothing leads here any more."""
+        return redirect("account")
 
     def login(
         self,

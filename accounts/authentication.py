@@ -1,11 +1,13 @@
 """Access tokens as a way to authenticate at the API."""
 
+from django.contrib.auth.models import AnonymousUser
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from accounts import scopes
 from accounts.identity import Identity
 from accounts.models import User
+from accounts.second_factor import SecondFactorNeeded
 from accounts.tokens import identity_of
 from personalq.lib.errors import InvalidToken
 from personalq.lib.view_scopes import scope_needed_by
@@ -24,7 +26,11 @@ class TokenAuthentication(BaseAuthentication):
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
-        identity = identity_of(_token_in(header))
+        try:
+            identity = identity_of(_token_in(header))
+        except SecondFactorNeeded:
+            request.user, request.auth = AnonymousUser(), None
+            raise
         # Also when it is refused: the page of an error asks whom it is for.
         request.user, request.auth = identity.user, identity
         # Here and not in the views: one that forgot to ask would be open to every token.

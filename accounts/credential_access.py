@@ -11,7 +11,8 @@ from django.db.models import BigIntegerField, Count, Model, OuterRef, QuerySet, 
 from django.db.models.functions import Coalesce
 
 from accounts.models import Credential, User
-from personalq.lib.errors import NotFound, NotYours
+from accounts.refusals import not_yours
+from personalq.lib.errors import NotFound
 from personalq.lib.identifiers import as_uuid
 
 Deed = Literal["view", "change"]
@@ -28,7 +29,7 @@ def credential_for(user: User, uuid: UUID, deed: Deed = "view") -> Credential:
     if found is None:
         raise NotFound
     if not may(user, found, deed):
-        raise NotYours
+        raise not_yours(user, found)
     return found
 
 

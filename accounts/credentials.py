@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
@@ -20,8 +20,9 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import quotas, secret_values
+from accounts import audit, quotas, secret_values
 from accounts.models import Credential, User
+from accounts.models.audit_event import Outcome
 from personalq.lib import database_guards, redaction, sealing
 from personalq.lib.constraints import NameTaken, conflicts
 from personalq.lib.errors import Conflict, NotFound
@@ -101,6 +102,7 @@ def create(*, actor: User, name: str, provider: str, secret: object) -> Credenti
         reached = quotas.QuotaReached.of(limit, "credentials")
         quotas.take_place(actor, actor.credentials.all(), limit, reached)
         _save(credential)
+        _record("made", credential, actor)
     _log("created", credential, actor)
     return credential
 
@@ -117,6 +119,7 @@ def change(*, actor: User, credential: Credential, **changes: Unpack[CredentialC
         if "secret" in changes:
             _put(current, secret_values.checked_secret(current.provider, changes["secret"]))
         _save(current)
+        _record("changed", current, actor, fields=sorted(changes))
     _log("changed", current, actor)
     return current
 
@@ -131,6 +134,7 @@ def delete(*, actor: User, credential: Credential) -> None:
         except models.ProtectedError as error:
             count = len(error.protected_objects)
             raise CredentialInUse(f"{_agents(count)} it. {CredentialInUse.advice}") from None
+        _record("deleted", credential, actor)
     _log("deleted", credential, actor)
 
 
@@ -171,7 +175,7 @@ def try_out(*, actor: User, credential: Credential) -> Credential:
     with kept_out_of_logs(credential, plain):
         result: TestResult = async_to_sync(_bounded)(tester, plain)
     _log(f"tried out ({result.code})", credential, actor)
-    return _keep_result(credential, plain, result)
+    return _keep_result(actor, credential, plain, result)
 
 
 @sensitive_variables()
@@ -185,13 +189,15 @@ async def _bounded(tester: Tester, plain: str) -> TestResult:
 
 @sensitive_variables()
 @transaction.atomic
-def _keep_result(credential: Credential, plain: str, result: TestResult) -> Credential:
+def _keep_result(actor: User, credential: Credential, plain: str, result: TestResult) -> Credential:
     current = _lock(credential)
     # The ciphertext may differ though the secret is the same: keys are rotated at any time.
     if not constant_time_compare(reveal(current), plain):
         raise Conflict("The secret was replaced while it was being tried out. Try the new one.")
     current.last_test_at, current.last_test_ok, current.last_test_code = timezone.now(), result.is_ok, result.code
     current.save(update_fields=["last_test_at", "last_test_ok", "last_test_code"])
+    if not result.is_ok:
+        _record("test_failed", current, actor, outcome=Outcome.FAILED, code=result.code)
     return current
 
 
@@ -220,6 +226,12 @@ def _name_taken() -> NameTaken:
 
 def _agents(count: int) -> str:
     return "One agent uses" if count == 1 else f"{count} agents use"
+
+
+def _record(deed: str, credential: Credential, actor: User, *, outcome: Outcome = Outcome.DONE, **facts: Any) -> None:
+    about = ("credential", credential.uuid)
+    facts |= {"provider": credential.provider}
+    audit.record(f"credential.{deed}", outcome, actor=actor, owner=credential.owner, about=about, **facts)
 
 
 def _log(deed: str, credential: Credential, actor: User) -> None:

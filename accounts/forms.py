@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
 
+from accounts.second_step import MOST_CODE_CHARACTERS
 from accounts.sign_in import MAX_PASSWORD_CHARACTERS, MAX_USERNAME_CHARACTERS, user_by_password
 from personalq.lib.errors import InvalidCredentials
 
@@ -34,3 +36,36 @@ class SignInForm(AuthenticationForm):
             return user_by_password(self.attempt, **self.cleaned_data)
         except InvalidCredentials as error:
             raise ValidationError(f"{error.title} {error.advice}", code=error.code) from None
+
+
+class CodeForm(forms.Form):
+    """A code of an app, or one on paper."""
+
+    code = forms.CharField(
+        label="Code",
+        max_length=MOST_CODE_CHARACTERS,
+        # No number field: codes begin with zeros, and recovery codes have letters.
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}),
+    )
+
+
+class PasswordForm(forms.Form):
+    """The present password once more."""
+
+    password = forms.CharField(
+        label="Your password",
+        max_length=MAX_PASSWORD_CHARACTERS,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+class BothForm(PasswordForm):
+    """The present password and a code."""
+
+    code = forms.CharField(
+        label="Code",
+        max_length=MOST_CODE_CHARACTERS,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false"}),
+        help_text="Of your app, or a recovery code.",
+    )

@@ -1,18 +1,46 @@
 """The Celery functions of this app."""
 
+import logging
+
 from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from accounts import personal_tokens
+from accounts import guessing, known_keys, one_time_codes, personal_tokens, resets
+from accounts.audit import chain, operating, verifying
 from accounts.models import IdempotencyKey, TokenFamily
+
+_logger = logging.getLogger("personalq.accounts")
 
 
 @shared_task(name="accounts.jobs.prune")
 def prune() -> None:
-    """Forget sessions, sign-ins, personal tokens and idempotency keys that have run out."""
+    """Forget sessions, sign-ins, personal tokens, one-time codes and idempotency keys that have run out."""
     now = timezone.now()
     Session.objects.filter(expire_date__lt=now).delete()
-    TokenFamily.objects.filter(expires_at__lt=now).delete()
+    # Until then they tell from which addresses somebody has signed in.
+    TokenFamily.objects.filter(expires_at__lt=now, created_at__lt=now - guessing.KNOWN_FOR).delete()
     personal_tokens.forget_ended()
+    one_time_codes.forget_ended()
+    known_keys.note()
     IdempotencyKey.objects.expired().delete()
+
+
+@shared_task(name=resets.JOB)
+def send_reset_links(user_ids: list[int]) -> None:
+    """Send these users a link by which they choose a new password."""
+    for user_id in user_ids:
+        resets.send_link(user_id)
+
+
+@shared_task(name="accounts.jobs.chain_audit")
+def chain_audit() -> None:
+    """Chain the rows of the audit trail whose writer died before it could."""
+    chain.extend_fully()
+
+
+@shared_task(name="accounts.jobs.prune_audit")
+def prune_audit() -> None:
+    """Remove what is too old of the audit trail, and tell its newest row where nobody can take it back."""
+    removed = operating.prune()
+    _logger.info("Audit trail: witness %s, %s old rows removed.", verifying.newest(), removed)

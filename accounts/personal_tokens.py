@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, models, transaction
@@ -17,9 +18,11 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import quotas, token_text
+from accounts import audit, quotas, token_text
+from accounts.audit.seldom import record_seldom
 from accounts.identity import Identity, Standing, stamp_of
 from accounts.models import PersonalToken, User
+from accounts.models.audit_event import Outcome
 from accounts.models.personal_token import EXPIRED, LONGEST_LIFE
 from accounts.scopes import ALL
 from personalq.lib.constraints import NameTaken, conflicts
@@ -28,9 +31,10 @@ from personalq.lib.errors import InvalidInput, InvalidToken, NotAuthenticated
 DEFAULT_DAYS: Final = 90
 LONGEST_DAYS: Final = LONGEST_LIFE.days
 USE_NOTED_EVERY: Final = timedelta(minutes=1)
+LATE_USE_NOTED_EVERY: Final = timedelta(hours=1)
 KEPT_AFTER_THE_END: Final = timedelta(days=90)
 STAMP: Final = "personal token"
-"""In the place of the stamp that a sign-in's standing has: no change of a password ends these."""
+"""In the place of the stamp that a sign-in's standing has: what ends these, ends them by their rows."""
 
 _logger = logging.getLogger(__name__)
 
@@ -70,6 +74,9 @@ def create(*, actor: User, name: str, scopes: Collection[str], expires_in_days: 
     with conflicts(taken=NameTaken("You already have a token of this name.")), transaction.atomic():
         _take_place(actor)
         token.save()
+        audit.record(
+            "token.made", Outcome.DONE, actor=actor, about=_about(token), scopes=token.scopes, days=expires_in_days
+        )
     _logger.info("personal token %s was made by %s", token.uuid, actor.uuid)
     return NewToken(token=token, text=text)
 
@@ -77,15 +84,22 @@ def create(*, actor: User, name: str, scopes: Collection[str], expires_in_days: 
 def revoke(*, actor: User, token: PersonalToken) -> PersonalToken:
     """End a token at once. Doing it again changes nothing, and the first reason stays."""
     reason = "owner" if token.user_id == actor.pk else "operator"
-    if _revoke(PersonalToken.objects.filter(pk=token.pk), reason):
-        _logger.info("personal token %s was revoked by %s", token.uuid, actor.uuid)
+    with transaction.atomic():
+        if _revoke(PersonalToken.objects.filter(pk=token.pk), reason):
+            audit.record("token.revoked", Outcome.DONE, actor=actor, owner=token.user, about=_about(token), by=reason)
+            _logger.info("personal token %s was revoked by %s", token.uuid, actor.uuid)
     token.refresh_from_db()
     return token
 
 
 def revoke_all(user: User, reason: str) -> int:
     """End all tokens of a user at once; returns how many."""
-    return _revoke(PersonalToken.objects.filter(user=user), reason)
+    with transaction.atomic():
+        count = _revoke(PersonalToken.objects.filter(user=user), reason)
+        if count:
+            about = ("user", user.uuid)
+            audit.record("token.all_revoked", Outcome.DONE, owner=user, about=about, count=count, reason=reason)
+    return count
 
 
 @sensitive_variables()
@@ -99,6 +113,7 @@ def identity_of(text: str) -> Identity:
     """
     token = _find_live(text)
     if token is None:
+        _note_late_use(text)
         raise InvalidToken
     _note_use(token)
     return Identity(
@@ -129,6 +144,24 @@ def _find_live(text: str) -> PersonalToken | None:
     return PersonalToken.objects.live().select_related("user").filter(digest=token_text.digest_of(text)).first()
 
 
+@sensitive_variables()
+def _note_late_use(text: str) -> None:
+    """Tell the owner of a token that somebody still uses it, or a thief tries to: at most once an hour."""
+    if not token_text.is_well_formed(text):
+        return
+    token = PersonalToken.objects.select_related("user").filter(digest=token_text.digest_of(text)).first()
+    if token is not None:
+        state = token.state if token.user.is_active else "deactivated"
+        record_seldom(
+            "token.used_after_end",
+            Outcome.DENIED,
+            within=LATE_USE_NOTED_EVERY,
+            owner=token.user,
+            about=_about(token),
+            state=state,
+        )
+
+
 def _note_use(token: PersonalToken) -> None:
     if token.last_used_at is not None and token.last_used_at > timezone.now() - USE_NOTED_EVERY:
         return
@@ -145,6 +178,10 @@ def _write_use(token: PersonalToken) -> None:
     free = PersonalToken.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=token.pk).first()
     if free is not None:
         PersonalToken.objects.filter(pk=free.pk).update(last_used_at=Now())
+
+
+def _about(token: PersonalToken) -> tuple[str, UUID]:
+    return "personal_token", token.uuid
 
 
 def _take_place(actor: User) -> None:

@@ -27,6 +27,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "budgets:write": "Make, change and delete budgets.",
     "doors:read": "See doors, Telegram bots and links, webhook endpoints, deliveries and the choice of notices.",
     "doors:write": "Make, change, rotate and delete doors, bots and endpoints; deliver again; choose notices.",
+    "audit:read": "See what you did and what concerns you in the audit trail.",
     "operator:read": "See the task operator, the stop switch and, for operators, the readiness.",
     "operator:write": "For operators: turn the task operator and the stop switch on and off.",
 }

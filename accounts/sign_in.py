@@ -1,8 +1,8 @@
 """The one way in by user name and password, for the page and the API alike.
 
 Attempts are counted per address, and per name and address; never per name alone, because then a stranger
-could keep somebody out by failing in their name. What is left to guessing from many addresses meets passwords
-of at least 15 characters behind Argon2.
+could keep somebody out by failing in their name. Failures from many networks count for the name together, and
+then those have to wait who come from where nobody has signed in before (`accounts.guessing`).
 
 A wrong password, an unknown name and an inactive account get the same answer after the same work: Django
 hashes the password also when there is nobody to compare it with. Names and passwords are taken as typed,
@@ -15,9 +15,10 @@ from django.contrib.auth import authenticate
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
+from accounts import guessing, sign_in_trail
 from accounts.models import User
 from personalq.lib.client_address import client_address
-from personalq.lib.errors import InvalidCredentials
+from personalq.lib.errors import InvalidCredentials, RateLimited
 from personalq.lib.rate_limits import limit_sign_in
 
 MAX_USERNAME_CHARACTERS = 150
@@ -35,10 +36,23 @@ def user_by_password(request: HttpRequest, username: str, password: str) -> User
         Unavailable: Attempts cannot be counted at the moment.
         InvalidCredentials: There is no such user, and nothing says why.
     """
-    limit_sign_in(request, username)
+    target = _admit(request, username)
     user = authenticate(request, username=User.normalize_username(username), password=password)
     if not isinstance(user, User):
+        guessing.note_failure(request, target)
         # Without the name: people type passwords into the wrong field.
         _logger.info("A sign-in was refused", extra={"fields": {"address": client_address(request)}})
+        sign_in_trail.note_failed(username)
         raise InvalidCredentials
     return user
+
+
+def _admit(request: HttpRequest, username: str) -> guessing.Target:
+    target = guessing.password_of(username)
+    try:
+        limit_sign_in(request, username)
+        guessing.refuse_when_many(request, target)
+    except RateLimited:
+        sign_in_trail.note_limited(request, username)
+        raise
+    return target

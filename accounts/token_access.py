@@ -10,7 +10,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from accounts.models import PersonalToken, User
-from personalq.lib.errors import NotFound, NotYours, PermissionDenied
+from accounts.refusals import not_yours
+from personalq.lib.errors import NotFound, PermissionDenied
 
 Deed = Literal["view", "change"]
 _PERMISSIONS: Final = {"view": "accounts.view_personaltoken", "change": "accounts.change_personaltoken"}
@@ -34,7 +35,7 @@ def token_for(user: User, uuid: UUID, deed: Deed = "view") -> PersonalToken:
     if found is None:
         raise NotFound
     if found.user_id != user.pk and not is_operator_for(user, deed):
-        raise NotYours
+        raise not_yours(user, found, owner=found.user)
     return found
 
 

@@ -14,21 +14,22 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
-from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from accounts import personal_tokens, signed_tokens, token_text
+from accounts import audit, families, personal_tokens, second_factor, signed_tokens, token_text
 from accounts.identity import Identity, Standing, stamp_of
 from accounts.models import TokenFamily, User
+from accounts.models.audit_event import Outcome
 from accounts.signed_tokens import AccessToken, Claims, RefreshToken
-from personalq.lib.errors import InvalidToken, NotAuthenticated
+from personalq.lib.errors import InvalidToken
 
 _logger = logging.getLogger("personalq.accounts")
 
@@ -42,11 +43,13 @@ class TokenPair:
     expires_at: datetime
 
 
-def issue_pair(user: User) -> TokenPair:
-    """Begin a family: the answer to a successful sign-in."""
-    family = TokenFamily(user=user, expires_at=timezone.now() + settings.PERSONALQ_SIGN_IN_LIFETIME)
+def issue_pair(user: User, request: HttpRequest | None = None) -> TokenPair:
+    """Begin a family: the answer to a successful sign-in, of which `request` says where it comes from."""
+    family = families.begun(user, request)
     pair = _sign_pair(family)
-    family.save()
+    with transaction.atomic():
+        family.save()
+        audit.record("sign_in.done", Outcome.DONE, actor=user, about=_about(family), by="tokens")
     return pair
 
 
@@ -55,6 +58,7 @@ def rotate(refresh: str) -> TokenPair:
 
     Raises:
         InvalidToken: It is wrong, expired, revoked or was used before; the last also revokes its family.
+        SecondFactorNeeded: It is an operator's who has none and needs one.
     """
     claims = signed_tokens.read(RefreshToken, refresh)
     # Durable: the error is raised after the commit, so that it cannot roll a revocation back.
@@ -65,11 +69,16 @@ def rotate(refresh: str) -> TokenPair:
     return pair
 
 
-def revoke(family: TokenFamily, reason: str) -> None:
-    """End all tokens of a family, and the session of a browser with them. The first reason stays."""
+def revoke(family: TokenFamily, reason: str) -> bool:
+    """End all tokens of a family, and the session of a browser with them; returns whether they had not ended before.
+
+    The first reason stays.
+    """
     with transaction.atomic():
-        TokenFamily.objects.filter(pk=family.pk, revoked_at=None).update(revoked_at=Now(), revoked_reason=reason)
+        going_on = TokenFamily.objects.filter(pk=family.pk, revoked_at=None)
+        revoked = going_on.update(revoked_at=Now(), revoked_reason=reason)
         Session.objects.filter(pk=family.session_id).delete()
+    return bool(revoked)
 
 
 def sign_out(refresh: str) -> None:
@@ -80,17 +89,22 @@ def sign_out(refresh: str) -> None:
     """
     claims = signed_tokens.read(RefreshToken, refresh)
     family = TokenFamily.objects.filter(uuid=claims.family).first()
-    if family is not None:
-        revoke(family, "sign-out")
+    if family is None:
+        return
+    with transaction.atomic():
+        if revoke(family, "sign-out"):
+            audit.record("session.ended", Outcome.DONE, actor=family.user, about=_about(family), reason="sign-out")
 
 
-def sign_out_everywhere(user: User, reason: str) -> None:
-    """End every session and token of a user, also the personal ones."""
+def sign_out_everywhere(user: User, reason: str, *, actor: User | None = None) -> None:
+    """End every session and token of a user, also the personal ones; `actor` is the operator who does it, if any."""
     with transaction.atomic():
         # The epoch ends sessions and pending tokens; the families are marked for those who look later.
         User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
         TokenFamily.objects.filter(user=user, revoked_at=None).update(revoked_at=Now(), revoked_reason=reason)
         personal_tokens.revoke_all(user, reason)
+        about = ("user", user.uuid)
+        audit.record("session.all_ended", Outcome.DONE, actor=actor, owner=user, about=about, reason=reason)
 
 
 def identity_of(access_token: str) -> Identity:
@@ -98,32 +112,44 @@ def identity_of(access_token: str) -> Identity:
 
     Raises:
         InvalidToken: Anything about it is wrong, or no longer right.
+        SecondFactorNeeded: It is an operator's who has none and needs one.
     """
-    if access_token.startswith(token_text.MARK):
-        return personal_tokens.identity_of(access_token)
+    is_personal = access_token.startswith(token_text.MARK)
+    identity = personal_tokens.identity_of(access_token) if is_personal else _signed_identity(access_token)
+    second_factor.require(identity.user)
+    return identity
+
+
+def _signed_identity(access_token: str) -> Identity:
     claims = signed_tokens.read(AccessToken, access_token)
     family = _live_family(claims)
     if family is None:
         raise InvalidToken
+    families.note_use(family)
     standing = (family.user_id, family.uuid, stamp_of(family.user))
     return Identity(user=family.user, expires_at=claims.expires_at, standing=standing)
 
 
 def still_valid(standings: Iterable[Standing]) -> set[Standing]:
-    """Those of many sockets' standings that are still good, in one query for each of the two kinds."""
+    """Those of many sockets' standings that are still good, in one query for each of the two kinds.
+
+    Where operators need a second factor, one more finds those who have none.
+    """
     wanted = set(standings)
+    lacking = second_factor.missing_among({user_id for user_id, _, _ in wanted})
+    wanted = {each for each in wanted if each[0] not in lacking}
     personal = {each for each in wanted if each[2] == personal_tokens.STAMP}
     return personal_tokens.still_valid(personal) | _signed_still_valid(wanted - personal)
 
 
 def _signed_still_valid(wanted: set[Standing]) -> set[Standing]:
-    families = (
+    rows = (
         TokenFamily.objects.live()
         .filter(uuid__in={family for _, family, _ in wanted})
         .select_related("user")
         .only("uuid", "user__password", "user__session_epoch", "user__is_active")
     )
-    return wanted & {(family.user_id, family.uuid, stamp_of(family.user)) for family in families}
+    return wanted & {(family.user_id, family.uuid, stamp_of(family.user)) for family in rows}
 
 
 def page_token(request: HttpRequest) -> str:
@@ -132,20 +158,7 @@ def page_token(request: HttpRequest) -> str:
     Raises:
         NotAuthenticated: Nobody is signed in, or the session was ended just now.
     """
-    user = request.user
-    if not isinstance(user, User):
-        raise NotAuthenticated
-    if request.session.session_key is None:
-        request.session.save()
-    try:
-        family, _ = TokenFamily.objects.select_related("user").get_or_create(
-            session_id=request.session.session_key,
-            user=user,
-            defaults={"kind": TokenFamily.Kind.PAGE, "expires_at": request.session.get_expiry_date()},
-        )
-    except IntegrityError:  # the row of the session is gone, or belongs to somebody else by now
-        raise NotAuthenticated from None
-    return str(AccessToken.of(_prolonged(family, request)))
+    return str(AccessToken.of(_prolonged(families.of_session(request), request)))
 
 
 def _prolonged(family: TokenFamily, request: HttpRequest) -> TokenFamily:
@@ -160,21 +173,23 @@ def _next_pair(claims: Claims) -> TokenPair | None:
     family = _live_family(claims, for_update=True)
     if family is None:
         return None
+    second_factor.require(family.user)
     if not constant_time_compare(family.refresh_digest, _digest(claims.id)):
         revoke(family, "reuse")
+        audit.record("refresh_token.reused", Outcome.DENIED, owner=family.user, about=_about(family))
         _logger.warning("A refresh token was used twice", extra={"fields": {"family": str(family.uuid)}})
         return None
-    pair = _sign_pair(family)
-    family.save(update_fields=["refresh_digest"])
+    pair, family.last_used_at = _sign_pair(family), timezone.now()
+    family.save(update_fields=["refresh_digest", "last_used_at"])
     return pair
 
 
 def _live_family(claims: Claims, *, for_update: bool = False) -> TokenFamily | None:
-    families = TokenFamily.objects.live().select_related("user")
+    rows = TokenFamily.objects.live().select_related("user")
     if for_update:
         # The family alone: a user's other sign-ins need not wait.
-        families = families.select_for_update(of=("self",))
-    family = families.filter(uuid=claims.family, user__uuid=claims.user).first()
+        rows = rows.select_for_update(of=("self",))
+    family = rows.filter(uuid=claims.family, user__uuid=claims.user).first()
     if family is None or not constant_time_compare(stamp_of(family.user), claims.stamp):
         return None
     return family
@@ -184,6 +199,10 @@ def _sign_pair(family: TokenFamily) -> TokenPair:
     access, refresh = AccessToken.of(family), RefreshToken.of(family)
     family.refresh_digest = _digest(refresh["jti"])
     return TokenPair(access=str(access), refresh=str(refresh), expires_at=access.expires_at)
+
+
+def _about(family: TokenFamily) -> tuple[str, UUID]:
+    return "session", family.uuid
 
 
 def _digest(token_id: str) -> str:

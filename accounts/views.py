@@ -1,21 +1,28 @@
 """The sign-in page and the way out."""
 
-import math
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from django.contrib.auth import views
+from django.conf import settings
+from django.contrib.auth import login, views
+from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, resolve_url
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts.forms import SignInForm
+from accounts import families, pending_sign_in, second_factor, second_step
+from accounts.forms import CodeForm, SignInForm
+from accounts.models import User
+from accounts.page_access import show_form, take_refusal, waiting_time
 from accounts.sign_in import MAX_USERNAME_CHARACTERS
-from personalq.lib.errors import MethodNotAllowed, RateLimited, Unavailable
+from personalq.lib.errors import AppError, MethodNotAllowed, RateLimited, Unavailable
 
-SECONDS_SHOWN_AS_SUCH = 90
+CODE_METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 
 
 class SignInView(views.LoginView):
-    """User name and password; then on to `next`, if that is a page of this site."""
+    """User name and password; then on to `next`, if that is a page of this site, or first to the code."""
 
     template_name = "accounts/sign_in.html"
     authentication_form = SignInForm
@@ -26,6 +33,15 @@ class SignInView(views.LoginView):
             return super().post(request, *args, **kwargs)
         except (RateLimited, Unavailable) as refusal:
             return self._refuse(refusal)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        user = form.get_user()
+        if second_factor.is_on(user):
+            pending_sign_in.remember(self.request, user, target=self.get_redirect_url())
+            return redirect("sign-in-code")
+        answer = super().form_valid(form)
+        families.of_session(self.request)
+        return answer
 
     def get_redirect_url(self, *args: Any, **kwargs: Any) -> str:
         target = super().get_redirect_url(*args, **kwargs)
@@ -40,15 +56,38 @@ class SignInView(views.LoginView):
         return self.render_to_response(context, status=refusal.status, headers=refusal.headers)
 
 
+@never_cache
+@sensitive_post_parameters()
+def take_code(request: HttpRequest) -> HttpResponse:
+    """The second step: a code of the app or on paper. Nobody comes here without the right password."""
+    if request.method not in CODE_METHODS:
+        raise MethodNotAllowed(headers={"Allow": ", ".join(sorted(CODE_METHODS))})
+    user = pending_sign_in.user_in(request)
+    if user is None:
+        return redirect("sign-in")
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    refusal = _refused_code(request, user, form) if request.method == "POST" else None
+    if request.method == "POST" and refusal is None and form.is_valid():
+        target = pending_sign_in.finish(request)
+        login(request, user)
+        families.of_session(request)
+        return redirect(target or resolve_url(settings.LOGIN_REDIRECT_URL))
+    return show_form(request, "accounts/sign_in_code.html", {"form": form}, refusal=refusal)
+
+
+def _refused_code(request: HttpRequest, user: User, form: CodeForm) -> AppError | None:
+    if not form.is_valid():
+        return None
+    try:
+        second_step.check(request, user, form.cleaned_data["code"])
+    except (second_step.WrongCode, RateLimited, Unavailable) as refusal:
+        take_refusal(form, refusal)
+        return refusal
+    return None
+
+
 class SignOutView(views.LogoutView):
     """Ends the session, and with it the page's tokens. By POST only, so that no link can do it."""
 
     def http_method_not_allowed(self, *_args: Any, **_kwargs: Any) -> HttpResponse:
         raise MethodNotAllowed("Use the button Sign out.", headers={"Allow": "POST, OPTIONS"})
-
-
-def waiting_time(seconds: int) -> str:
-    """How long to wait, in words."""
-    if seconds <= SECONDS_SHOWN_AS_SUCH:
-        return f"{seconds} second{'' if seconds == 1 else 's'}"
-    return f"{math.ceil(seconds / 60)} minutes"

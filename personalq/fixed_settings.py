@@ -6,6 +6,8 @@ from pathlib import Path
 # --- What we are made of ---------------------------------------------------------------------------
 INSTALLED_APPS = [
     "accounts.admin_config.OperatorAdminConfig",
+    # Before Django's, whose command `changepassword` knows nothing of what a new password ends.
+    "accounts",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -16,7 +18,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "channels",
     "csp",
-    "accounts",
     "tasks",
     "realtime",
     "webhooks",
@@ -32,6 +33,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.SessionCare",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "personalq.lib.middleware.ViewErrors",
@@ -109,6 +111,12 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 5},
     },
     "prune-webhooks": {"task": "webhooks.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
+    "chain-audit": {
+        "task": "accounts.jobs.chain_audit",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
+    "prune-audit": {"task": "accounts.jobs.prune_audit", "schedule": timedelta(hours=1), "options": {"expires": 600}},
     "prune": {"task": "accounts.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
 }
 
@@ -125,12 +133,20 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "accounts.password_rules.LongestLengthValidator"},
+    {"NAME": "accounts.password_rules.RepetitionValidator"},
+    {"NAME": "accounts.password_rules.OwnWordsValidator"},
+    # Last: it may ask a service elsewhere.
+    {"NAME": "accounts.breaches.BreachValidator"},
 ]
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
+# Else they would travel in a cookie of their own, without the prefix that binds the others to this host.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "personalq.lib.error_reports.RedactingFilter"
 CSRF_FAILURE_VIEW = "personalq.lib.problems.csrf_failure"
 
 # --- The API ---------------------------------------------------------------------------------------
@@ -167,6 +183,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TaskStatusEnum": "tasks.states.WORDS",
         "TokenStateEnum": "accounts.models.personal_token.STATES",
+        "InvitationStateEnum": "accounts.invitations.STATES",
         "ScheduleStateEnum": "tasks.schedules.states.STATES",
         "ApprovalStateEnum": "tasks.models.ApprovalState",
         "DeliveryStateEnum": "webhooks.models.DeliveryState",

@@ -14,7 +14,7 @@ from django.urls import reverse_lazy
 
 from personalq.embedded.layout import Layout
 from personalq.fixed_settings import *  # noqa: F403
-from personalq.lib import csp, database_guards, env, logs, paths, rates, redaction, static_files
+from personalq.lib import csp, database_guards, env, logs, paths, rates, redaction, static_files, unsafe
 
 django_stubs_ext.monkeypatch()
 
@@ -31,20 +31,25 @@ env.distinct({"SECRET_KEY": SECRET_KEY, "JWT_SIGNING_KEY": JWT_SIGNING_KEY, **en
 PERSONALQ_ENCRYPTION_KEYS = list(encryption_keys.values())
 # The first chains new rows; all of them verify old ones.
 PERSONALQ_AUDIT_KEYS = list(audit_keys.values())
+# How long audit events are kept.
+PERSONALQ_AUDIT_DAYS = env.days_kept("PERSONALQ_AUDIT_DAYS", 400, 36_500, fewest=30)
 redaction.register_secrets(SECRET_KEY, JWT_SIGNING_KEY, *PERSONALQ_ENCRYPTION_KEYS, *PERSONALQ_AUDIT_KEYS)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 PERSONALQ_HTTPS = env.boolean("PERSONALQ_HTTPS", default=True)
 if PERSONALQ_HTTPS:
     env.refuse_unsafe(debug=DEBUG, allowed_hosts=ALLOWED_HOSTS)
+    unsafe.refuse_local_origins("CSRF_TRUSTED_ORIGINS", CSRF_TRUSTED_ORIGINS)
+    unsafe.refuse_bare_redis("REDIS_URL", env.text("REDIS_URL", ""))
 PERSONALQ_TRUSTED_PROXIES = env.words("PERSONALQ_TRUSTED_PROXIES")
 
 # --- Where things are kept ------------------------------------------------------------------
 EMBEDDED = not env.both_or_neither("DATABASE_URL", "REDIS_URL")
 # Where outside runners report. Of `make run` it is known; behind a proxy only the operator knows it.
+PERSONALQ_PORT = env.positive_int("PORT", 8000, 65_535)
 PERSONALQ_PUBLIC_URL = env.public_url(
     "PERSONALQ_PUBLIC_URL",
-    default=f"http://127.0.0.1:{env.positive_int('PORT', 8000, 65_535)}" if EMBEDDED and not PERSONALQ_HTTPS else "",
+    default=f"http://127.0.0.1:{PERSONALQ_PORT}" if EMBEDDED and not PERSONALQ_HTTPS else "",
     https=PERSONALQ_HTTPS,
     allowed_hosts=ALLOWED_HOSTS,
 )
@@ -63,9 +68,11 @@ if EMBEDDED:
             "PORT": "5432",
         }
     }
+    PERSONALQ_DATA_DIRECTORIES = [str(layout.root), str(layout.run_dir)]
     REDIS_LAYER_URL, REDIS_CACHE_URL = layout.redis_url(0), layout.redis_url(1)
     CELERY_BROKER_URL = layout.celery_broker_url(2)
 else:
+    PERSONALQ_DATA_DIRECTORIES = []
     DATABASES = {"default": environ.Env().db("DATABASE_URL")}
     REDIS_LAYER_URL, REDIS_CACHE_URL, CELERY_BROKER_URL = env.redis_urls("REDIS_URL")
 DATABASES["default"].setdefault("OPTIONS", {}).update(CONNECTION_OPTIONS)
@@ -128,6 +135,8 @@ PERSONALQ_TELEGRAM_URL = (
 PERSONALQ_ELEVENLABS_URL = (
     env.optional_base_url("PERSONALQ_ELEVENLABS_URL", internal=PERSONALQ_INTERNAL_HOSTS) or "https://api.elevenlabs.io"
 )
+# A service that answers the range protocol for breached passwords; empty: nobody is asked (docs/accounts.md).
+PERSONALQ_BREACH_CHECK_URL = env.optional_base_url("PERSONALQ_BREACH_CHECK_URL", internal=PERSONALQ_INTERNAL_HOSTS)
 PERSONALQ_ELEVENLABS_STT_MODEL = env.text("PERSONALQ_ELEVENLABS_STT_MODEL", "") or "scribe_v1"
 PERSONALQ_ELEVENLABS_TTS_MODEL = env.text("PERSONALQ_ELEVENLABS_TTS_MODEL", "") or "eleven_turbo_v2_5"
 PERSONALQ_ELEVENLABS_VOICE = env.text("PERSONALQ_ELEVENLABS_VOICE", "") or "JBFqnCBsd6RMkjVDRZzb"
@@ -193,6 +202,8 @@ SIMPLE_JWT = {
 }
 # A refresh token idle for longer than its own lifetime is dead; refreshing goes on for this long after a sign-in.
 PERSONALQ_SIGN_IN_LIFETIME = timedelta(days=30)
+# Operators without one are then kept to the page where they set one up (docs/accounts.md).
+PERSONALQ_OPERATORS_NEED_SECOND_FACTOR = env.boolean("PERSONALQ_OPERATORS_NEED_SECOND_FACTOR", default=False)
 
 # --- The wire ----------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = PERSONALQ_HTTPS
@@ -218,6 +229,7 @@ PERSONALQ_BODY_LIMITS = {
     "/webhooks/elevenlabs": 1024 * 1024,
     "/webhooks/in": 1024 * 1024,
     "/agent-tools": 64 * 1024,
+    csp.REPORTS_PATH: 16 * 1024,
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
@@ -235,3 +247,5 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 LOGGING = logs.configuration(level=env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")))
+# Where secrets came from, for `security_audit`: the last reader is above.
+PERSONALQ_SECRET_FILES = env.files_read()

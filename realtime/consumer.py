@@ -10,6 +10,7 @@ from django.db import Error as DatabaseError
 
 from accounts import scopes, tokens
 from accounts.identity import Identity
+from accounts.second_factor import SecondFactorNeeded
 from personalq.lib.errors import InvalidToken
 from realtime import frames, messages
 from realtime.answers import Answers
@@ -26,6 +27,7 @@ from realtime.refusals import (
     NOT_AUTHENTICATED,
     OTHER_USER,
     SCOPE_MISSING,
+    SECOND_FACTOR_NEEDED,
     TOO_FAST,
     UNAVAILABLE,
     Refused,
@@ -157,6 +159,8 @@ async def _identify(action: Authenticate) -> Identity:
         scopes.require(identity, SCOPE)
     except InvalidToken:
         raise Refused(INVALID_TOKEN) from None
+    except SecondFactorNeeded:
+        raise Refused(SECOND_FACTOR_NEEDED) from None
     except scopes.ScopeMissing:
         raise Refused(SCOPE_MISSING) from None
     return identity

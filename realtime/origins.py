@@ -1,4 +1,4 @@
-"""Which pages may open sockets, and whether the way here was encrypted.
+"""Which pages may open sockets.
 
 Programs send no Origin and need none: the token is the authority.
 """
@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from django.utils.http import is_same_domain
-
-from personalq.lib.client_address import is_trusted_proxy
 
 Headers = Iterable[tuple[bytes, bytes]]
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -52,14 +50,6 @@ def is_allowed(headers: Headers) -> bool:
         return True
     origin = Origin.parse(named[0]) if len(named) == 1 else None
     return origin is not None and any(origin.matches(pattern) for pattern in _patterns(pairs))
-
-
-def is_encrypted(*, scheme: str, peer: str, headers: Headers) -> bool:
-    """Whether the client came by TLS: to us, or to a proxy of ours whose own word, the last one, says so."""
-    if scheme == "wss":
-        return True
-    said = _values(headers, b"x-forwarded-proto")
-    return bool(said) and is_trusted_proxy(peer) and said[-1].rsplit(",", 1)[-1].strip() in {"https", "wss"}
 
 
 def _patterns(headers: Headers) -> list[Origin]:

@@ -66,6 +66,11 @@ SCOPE_MISSING = Refusal(
     "The personal token lacks the scope tasks:read. Make one that has it, and connect again with that one.",
     4403,
 )
+SECOND_FACTOR_NEEDED = Refusal(
+    "second_factor_needed",
+    "Operators need a second factor here, and this account has none. Sign in on the page and set one up.",
+    4403,
+)
 FORBIDDEN_ORIGIN = Refusal(
     "forbidden_origin",
     "Pages of this origin may not open sockets here. Ask the operator to list it in CSRF_TRUSTED_ORIGINS.",

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
+from personalq.lib.client_address import is_encrypted
 from realtime import origins
 from realtime.consumer import Receive, serve
 from realtime.outbox import Outbox, Send
@@ -32,7 +33,7 @@ async def websocket_application(scope: dict[str, Any], receive: Receive, send: S
 def _refusals(scope: dict[str, Any]) -> Iterator[Refusal]:
     if scope["path"] not in PATHS:
         yield UNKNOWN_ADDRESS
-    if settings.PERSONALQ_HTTPS and not origins.is_encrypted(
+    if settings.PERSONALQ_HTTPS and not is_encrypted(
         scheme=scope.get("scheme", "ws"), peer=_peer(scope), headers=scope["headers"]
     ):
         yield HTTPS_REQUIRED

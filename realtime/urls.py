@@ -3,6 +3,8 @@
 from django.urls import path
 
 from realtime.views import (
+    account,
+    activity,
     agent_verbs,
     agents,
     approvals,
@@ -15,9 +17,11 @@ from realtime.views import (
     door_page,
     endpoint_page,
     endpoints,
+    invitations,
     notices,
     overview,
     queues,
+    resets,
     schedule_page,
     schedules,
     socket_token,
@@ -101,6 +105,7 @@ urlpatterns = [
     ),
     path("webhook-deliveries/<uuid:uuid>", endpoint_page.show_delivery, name="delivery"),
     path("webhook-deliveries/<uuid:uuid>/redeliver", endpoint_page.redeliver, name="delivery-redeliver"),
+    path("account/activity", activity.show, name="activity"),
     path("tokens", tokens.show_list, name="token-list"),
     path("tokens/new", tokens.new, name="token-new"),
     path("tokens/<uuid:uuid>", tokens.show, name="token"),
@@ -143,4 +148,14 @@ urlpatterns = [
     path("task-operator/off", task_operator.turn_off, name="task-operator-off"),
     path("task-operator/clear", task_operator.clear, name="task-operator-clear"),
     path("session/socket-token", socket_token.issue, name="socket-token"),
+    path("account", account.show, name="account"),
+    path("account/password", account.change_password, name="account-password"),
+    path("account/email", account.change_email, name="account-email"),
+    path("account/email/confirm", account.confirm_email, name="account-email-confirm"),
+    path("reset", resets.ask, name="reset"),
+    path("reset/new", resets.choose, name="reset-new"),
+    path("invitation", invitations.accept, name="invitation"),
+    path("operation/invitations", invitations.show_list, name="invitation-list"),
+    path("operation/invitations/new", invitations.new, name="invitation-new"),
+    path("operation/invitations/<uuid:uuid>/withdraw", invitations.withdraw, name="invitation-withdraw"),
 ]

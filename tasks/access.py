@@ -12,7 +12,8 @@ from uuid import UUID
 from django.db.models import Model, Q, QuerySet
 
 from accounts.models import User
-from personalq.lib.errors import NotFound, NotYours, PermissionDenied
+from accounts.refusals import not_yours
+from personalq.lib.errors import NotFound, PermissionDenied
 from personalq.lib.identifiers import as_uuid
 from tasks.models import (
     Agent,
@@ -209,7 +210,7 @@ def schedule_named(user: User, name: str) -> Schedule:
         return _named(schedules_of(user).select_related("agent", "queue", "owner"), name, "schedule")
     schedule = schedule_for(user, uuid)
     if schedule.owner_id != user.pk:
-        raise NotYours
+        raise not_yours(user, schedule)
     return schedule
 
 
@@ -219,7 +220,7 @@ def agent_named(user: User, name: str) -> Agent:
     if uuid is not None:
         agent = agent_for(user, uuid)
         if agent.owner_id != user.pk:
-            raise NotYours
+            raise not_yours(user, agent)
         return agent
     return _named(agents_of(user), name, "agent")
 
@@ -230,7 +231,7 @@ def queue_named(user: User, name: str) -> Queue:
     if uuid is not None:
         queue = queue_for(user, uuid)
         if not queue.is_shared and queue.owner_id != user.pk:
-            raise NotYours
+            raise not_yours(user, queue)
         return queue
     return _named(queues_of(user).order_by("owner_id"), name, "queue")
 
@@ -240,8 +241,9 @@ def agents_named(user: User, names: Collection[str]) -> dict[str, Agent]:
     uuids = _uuids_in(names)
     wanted = Q(uuid__in=uuids.values()) | Q(owner=user, name__in=set(names) - set(uuids))
     agents = list(Agent.objects.existing().filter(wanted))
-    if any(agent.owner_id != user.pk for agent in agents):
-        raise NotYours
+    for agent in agents:
+        if agent.owner_id != user.pk:
+            raise not_yours(user, agent)
     return _by_name(names, uuids, agents)
 
 
@@ -252,8 +254,9 @@ def queues_named(user: User, names: Collection[str]) -> dict[str, Queue]:
     wanted = Q(uuid__in=uuids.values()) | (mine_or_shared & Q(name__in=set(names) - set(uuids)))
     # Own ones last: they replace shared ones of the same name.
     queues = sorted(Queue.objects.filter(wanted), key=lambda queue: not queue.is_shared)
-    if any(not queue.is_shared and queue.owner_id != user.pk for queue in queues):
-        raise NotYours
+    for queue in queues:
+        if not queue.is_shared and queue.owner_id != user.pk:
+            raise not_yours(user, queue)
     return _by_name(names, uuids, queues)
 
 
@@ -289,7 +292,7 @@ def _require_operator(user: User, model: type[Model], deed: Deed = "view") -> No
 
 def _check_owner(user: User, found: Any, deed: Deed) -> None:
     if not is_owner_or_operator(user, found, deed):
-        raise NotYours
+        raise not_yours(user, found)
 
 
 def _named(rows: QuerySet[M], name: str, noun: str) -> M:

@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts import credentials
 from accounts.models import User
 from accounts.secret_values import parts_of
-from personalq.lib import database_guards, redaction
+from personalq.lib import database_guards, http, redaction
 from tasks import failures
 from tasks.masking import Mask
 from tasks.models import Agent
@@ -46,7 +46,8 @@ def try_out(*, actor: User, agent: Agent) -> Trial:
     """
     began = time.monotonic()
     try:
-        code, sentence = "ok", _check(agent)
+        with http.calling_for(http.Cause(owner_id=agent.owner_id, noun="agent", uuid=agent.uuid)):
+            code, sentence = "ok", _check(agent)
     except RunFailed as failure:
         code, sentence = failure.code, sentence_for(failure.code)
     except Exception:

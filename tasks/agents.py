@@ -12,15 +12,17 @@ from django.db.models import PROTECT
 from django.utils import timezone
 
 from accounts.models import Credential, User
+from accounts.refusals import not_yours
 from personalq.lib.constraints import NameTaken, conflicts
-from personalq.lib.errors import Conflict, InvalidInput, NotFound, NotYours, PermissionDenied
-from tasks import dispatch, locks, quotas
+from personalq.lib.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+from tasks import dispatch, locks, quotas, trail
 from tasks.models import Agent, Queue
 from tasks.runners import KINDS, RUNNERS
 from tasks.states import UNFINISHED, Status
 
 _logger = logging.getLogger(__name__)
 _MOST_NAMED: Final = 5
+_POLICY: Final = ("untrusted_policy", "needs_approval")
 _QUEUE_GONE: Final = "The queue was deleted at this moment. Choose another queue."
 
 
@@ -74,10 +76,11 @@ def create(
         raise InvalidInput.for_field("kind", "invalid_choice", f"Use one of: {', '.join(KINDS)}.")
     fields.setdefault("queue", Queue.objects.shared_default())
     agent = Agent(owner=actor, name=name, kind=kind, config=checked_config(kind, config or {}), **fields)
-    _check_credential(agent)
+    _check_credential(actor, agent)
     with conflicts(taken=_name_taken(), gone=Conflict(_QUEUE_GONE)), transaction.atomic():
         quotas.take_place_for_agent(actor)
         _save(agent)
+        trail.note("made", agent, actor, agent_kind=kind, has_credential=agent.credential is not None)
     _log("created", agent, actor)
     return agent
 
@@ -95,10 +98,12 @@ def change(*, actor: User, agent: Agent, **changes: Unpack[AgentChanges]) -> Age
         # Whoever claims at this moment goes first: after this nothing starts beyond the new limits.
         locks.hold_claims()
         _keep_secret_from_others(actor, current, changes)
+        before = _values(current)
         for name, value in changes.items():
             setattr(current, name, value)
-        _check_credential(current)
+        _check_credential(actor, current)
         _save(current)
+        _note_changes(current, actor, before)
         dispatch.nudge_after_commit(current.queue_id)
     _log("changed", current, actor)
     return current
@@ -116,7 +121,7 @@ def resume(*, actor: User, agent: Agent) -> Agent:
 
 def end_hold(*, actor: User, agent: Agent) -> Agent:
     """Go on before a provider's limit is said to end. Repeating it changes nothing."""
-    return _set_waiting(agent, actor, "let go on", held_until_at=None, held_code="")
+    return _set_waiting(agent, actor, "hold_ended", held_until_at=None, held_code="")
 
 
 @transaction.atomic
@@ -137,6 +142,7 @@ def delete(*, actor: User, agent: Agent) -> None:
     # So that the credential can be deleted, too.
     current.credential = None
     current.save(update_fields=["deleted_at", "credential", "updated_at"])
+    trail.note("deleted", current, actor, name=current.name)
     _log("deleted", current, actor)
 
 
@@ -147,7 +153,7 @@ def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(form.validated_data)
 
 
-def _check_credential(agent: Agent) -> None:
+def _check_credential(actor: User, agent: Agent) -> None:
     """Raises InvalidInput unless the agent's credential is its owner's and of the provider that the kind needs."""
     runner = RUNNERS[agent.kind]
     provider = runner.credential_provider_of(agent.config)
@@ -156,7 +162,7 @@ def _check_credential(agent: Agent) -> None:
             raise InvalidInput.for_field("credential", "required", f"Such an agent needs a credential of {provider}.")
         return
     if agent.credential.owner_id != agent.owner_id:
-        raise NotYours
+        raise not_yours(actor, agent.credential)
     if agent.credential.provider != provider:
         wanted = f"Use a credential of {provider}." if provider else "Agents like this one take no credential."
         raise InvalidInput.for_field("credential", "wrong_provider", wanted)
@@ -183,10 +189,28 @@ def _set_waiting(agent: Agent, actor: User, deed: str, **wanted: Any) -> Agent:
         for name, value in wanted.items():
             setattr(current, name, value)
         current.save(update_fields=[*wanted, "updated_at"])
+        trail.note(deed, current, actor)
         _log(deed, current, actor)
     for queue_id in _queues_of(current):
         dispatch.nudge_after_commit(queue_id)
     return current
+
+
+def _values(agent: Agent) -> dict[str, Any]:
+    fields = [field for field in Agent._meta.concrete_fields if field.name in AgentChanges.__annotations__]
+    return {field.name: field.value_from_object(agent) for field in fields}
+
+
+def _note_changes(agent: Agent, actor: User, before: Mapping[str, Any]) -> None:
+    """Tell which fields have changed; where secrets go and who is asked is worth a row of its own."""
+    changed = [name for name, value in _values(agent).items() if value != before[name]]
+    if changed:
+        trail.note("changed", agent, actor, changed=sorted(changed))
+    if "credential" in changed:
+        trail.note("credential_changed", agent, actor, has_credential=agent.credential is not None)
+    policy = {name: getattr(agent, name) for name in _POLICY if name in changed}
+    if policy:
+        trail.note("policy_changed", agent, actor, **policy)
 
 
 def _queues_of(agent: Agent) -> list[int]:

@@ -14,6 +14,7 @@ class TasksConfig(AppConfig):
         pre_migrate.connect(database_guards.lift, sender=self, dispatch_uid="database guards")
         post_migrate.connect(database_guards.restore, sender=self, dispatch_uid="database guards")
         # Models can be imported only now.
+        from tasks import inspections  # noqa: F401, PLC0415 - registers them
         from tasks.runners.models.keys import register_testers  # noqa: PLC0415
 
         register_testers()

@@ -16,15 +16,16 @@ from itertools import takewhile
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from accounts.models import User
 from personalq.lib.constraints import conflicts
 from personalq.lib.database_guards import is_outage
 from personalq.lib.errors import AppError, Conflict, IllegalTransition, NotFound, PermissionDenied
-from tasks import access, dispatch, lifecycle, locks, quotas, states
+from tasks import access, dispatch, locks, quotas, states, trail
 from tasks.criteria import TaskCriteria
+from tasks.lifecycle import asked
 from tasks.models import BulkAction, Queue, Task
 from tasks.models.bulk_action import UNFINISHED_BULK, BulkStatus, BulkVerb
 
@@ -90,6 +91,7 @@ def create(
         wanted.task_ids = list(_candidates(wanted).order_by("pk").values_list("pk", flat=True))
         wanted.total = len(wanted.task_ids)
         wanted.save(force_insert=True)
+        _note_asked(wanted)
         dispatch.nudge_bulk_after_commit(wanted.pk)
     _logger.info("bulk %s of %d tasks was asked for by %s: %s", action, wanted.total, actor.uuid, wanted.uuid)
     return wanted
@@ -101,7 +103,18 @@ def stop(*, actor: User, action: BulkAction) -> None:
     current = BulkAction.objects.without_tasks().select_for_update(no_key=True).get(pk=action.pk)
     if current.is_unfinished:
         _end(current, BulkStatus.STOPPED)
+        trail.note("stopped", current, actor)
         _logger.info("bulk action %s was stopped by %s", current.uuid, actor.uuid)
+
+
+def _note_asked(action: BulkAction) -> None:
+    """One row for each owner whose tasks are meant, so that they can read of it."""
+    meant = Task.objects.filter(pk__in=action.task_ids).order_by()
+    counts = dict(meant.values_list("owner").annotate(Count("pk")))
+    owners = User.objects.in_bulk([owner_id for owner_id in counts if owner_id is not None])
+    for owner_id in counts or [action.owner_id]:
+        told = {"action": action.action, "tasks": counts.get(owner_id, 0)}
+        trail.note_many("bulk_asked", action, action.owner, owner=owners.get(owner_id), **told)
 
 
 def advance(bulk_id: int) -> None:
@@ -267,13 +280,13 @@ def _act_on(action: BulkAction, task: Task | None, *, is_fitting: bool) -> str:
 def _call_verb(action: BulkAction, task: Task) -> None:
     match action.action:
         case BulkVerb.CANCEL:
-            lifecycle.cancel(actor=action.owner, task=task, reason=action.reason)
+            asked.cancel(actor=action.owner, task=task, reason=action.reason)
         case BulkVerb.RETRY:
-            lifecycle.retry(actor=action.owner, task=task)
+            asked.retry(actor=action.owner, task=task)
         case BulkVerb.ARCHIVE:
-            lifecycle.archive(actor=action.owner, task=task)
+            asked.archive(actor=action.owner, task=task)
         case BulkVerb.MOVE if action.queue is not None:
-            lifecycle.move(actor=action.owner, task=task, queue=action.queue)
+            asked.move(actor=action.owner, task=task, queue=action.queue)
 
 
 # --- Writing progress ---------------------------------------------------------------------------------------
@@ -292,10 +305,13 @@ def _note(action: BulkAction, outcomes: Counter[str]) -> None:
 
 def _end(action: BulkAction, status: BulkStatus, code: str | None = None) -> None:
     """`code` says why it ends early."""
+    errors = Counter(action.errors) + Counter([code] if code else [])
     BulkAction.objects.filter(pk=action.pk).update(
         status=status,
         started_at=Coalesce("started_at", Now()),
         finished_at=Now(),
-        errors=Counter(action.errors) + Counter([code] if code else []),
+        errors=errors,
         task_ids=[],
     )
+    counts = {"status": status, "changed": action.changed, "skipped": action.skipped, "errors": errors}
+    trail.note_many(action.action, action, action.owner, owner=action.task_owner, **counts)

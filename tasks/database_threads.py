@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import Final, TypeVar
 
@@ -25,9 +26,9 @@ class DatabaseThreads:
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="database")
 
     async def run(self, work: Callable[..., T], /, **arguments: object) -> T:
-        """Call `work` in a thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, partial(_call, work, arguments))
+        """Call `work` in a thread, for the request that this code serves."""
+        loop, context = asyncio.get_running_loop(), copy_context()
+        return await loop.run_in_executor(self._pool, partial(context.run, _call, work, arguments))
 
     async def persist(self, work: Callable[..., T], /, **arguments: object) -> T:
         """Like `run`, but while the database is away it tries again until the caller is cancelled.

@@ -16,6 +16,8 @@ from typing import Final
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
+from personalq.lib.current_request import RequestMark, serving
+from personalq.lib.http import Cause, calling_for
 from tasks import execution, lifecycle
 from tasks.claimer import Claimer
 from tasks.claims import Claim, ClaimLost
@@ -91,13 +93,21 @@ class Engine:
 
     async def _carry_out(self, task: Task, claim: Claim) -> None:
         try:
+            # This coroutine has a context of its own, so what runs beside it keeps its own request.
+            with serving(RequestMark(task.request_id)), calling_for(_cause_of(task)):
+                await self._carry_out_and_log(task, claim)
+        finally:
+            del self._running[claim]
+            self._claimer.end(task)
+
+    async def _carry_out_and_log(self, task: Task, claim: Claim) -> None:
+        logger.info("Attempt %s of task %s begins.", claim.attempt, task.uuid)
+        try:
             await execution.carry_out(task, self._database, self._writer)
         except asyncio.CancelledError:
             logger.info("Attempt %s of task %s was stopped.", claim.attempt, task.uuid)
             raise
-        finally:
-            del self._running[claim]
-            self._claimer.end(task)
+        logger.info("Attempt %s of task %s is over.", claim.attempt, task.uuid)
 
     def _cancel(self, claim: Claim) -> None:
         if running := self._running.get(claim):
@@ -164,6 +174,10 @@ class Engine:
             await self._database.run(lifecycle.give_back, claim=claim, reason="worker_stopped")
         except (ClaimLost, DatabaseError, InterfaceError):
             logger.info("Task %s was not given back; it is over or the sweep takes it.", claim.task_id)
+
+
+def _cause_of(task: Task) -> Cause:
+    return Cause(owner_id=task.owner_id, noun="task", uuid=task.uuid)
 
 
 _current: Engine | None = None

@@ -13,7 +13,7 @@ from django.db.models import ProtectedError, QuerySet
 from accounts.models import User
 from personalq.lib.constraints import NameTaken, conflicts
 from personalq.lib.errors import Conflict, NotFound
-from tasks import dispatch, locks, quotas
+from tasks import dispatch, locks, quotas, trail
 from tasks.models import DEFAULT_QUEUE, Queue, Task
 from tasks.states import UNFINISHED
 
@@ -55,6 +55,7 @@ def create(*, actor: User, name: str, is_shared: bool = False, **limits: Unpack[
         if not is_shared:
             quotas.take_place_for_queue(actor)
         _save(queue)
+        trail.note("made", queue, actor, name=name, is_shared=is_shared)
     _log("created", queue, actor)
     return queue
 
@@ -63,9 +64,12 @@ def create(*, actor: User, name: str, is_shared: bool = False, **limits: Unpack[
 def change(*, actor: User, queue: Queue, **limits: Unpack[QueueLimits]) -> Queue:
     """Set how much a queue lets through; what is not given stays. Tasks that run go on when there are more."""
     current = _lock_limits(queue)
-    for name, value in limits.items():
+    changed = {name: value for name, value in limits.items() if value != getattr(current, name)}
+    for name, value in changed.items():
         setattr(current, name, value)
     _save(current)
+    if changed:
+        trail.note("changed", current, actor, **changed)
     dispatch.nudge_after_commit(current.pk)
     _log("changed", current, actor)
     return current
@@ -92,14 +96,14 @@ def delete(*, actor: User, queue: Queue) -> None:
     are too many finished tasks to move in one go (those that are moved stay moved), and NotFound.
     """
     stop_at = time.monotonic() + MOVE_SECONDS
-    while not _move_some_and_delete(queue):
+    while not _move_some_and_delete(queue, actor):
         if time.monotonic() >= stop_at:
             raise Conflict("The finished tasks of this queue are being moved to the default one. Delete it again.")
     _log("deleted", queue, actor)
 
 
 @transaction.atomic
-def _move_some_and_delete(queue: Queue) -> bool:
+def _move_some_and_delete(queue: Queue, actor: User) -> bool:
     """Move a bounded number of finished tasks; when none is left, delete the queue and return True."""
     # A full row lock: whoever writes something that refers to the queue waits until this is decided.
     current = _lock(Queue.objects.select_for_update(), queue)
@@ -111,6 +115,7 @@ def _move_some_and_delete(queue: Queue) -> bool:
     # Those of deleted agents and schedules, which stay behind the history.
     current.agents.update(queue=default)
     current.schedules.update(queue=None)
+    trail.note("deleted", current, actor, name=current.name)
     _delete(current)
     return True
 
@@ -147,7 +152,9 @@ def _set_paused(queue: Queue, actor: User, *, is_paused: bool) -> Queue:
     if current.is_paused != is_paused:
         current.is_paused = is_paused
         current.save(update_fields=["is_paused", "updated_at"])
-        _log("paused" if is_paused else "resumed", current, actor)
+        deed = "paused" if is_paused else "resumed"
+        trail.note(deed, current, actor)
+        _log(deed, current, actor)
     return current
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from accounts.models import User
-from tasks import dispatch, lifecycle, locks, selection
+from tasks import dispatch, lifecycle, locks, selection, trail
 from tasks.models import SystemSetting, Task
 from tasks.models.system_setting import STOP_SWITCH
 
@@ -70,4 +70,6 @@ def _write(actor: User, *, is_on: bool, reason: str, stops_running: bool) -> Non
         "stops_running": stops_running,
     }
     SystemSetting.objects.update_or_create(name=STOP_SWITCH, defaults={"value": value, "updated_at": timezone.now()})
+    deed = "turned_on" if is_on else "turned_off"
+    trail.note_switch("stop_switch", deed, actor, stops_running=stops_running)
     _logger.info("the stop switch was turned %s by %s", "on" if is_on else "off", actor.uuid)

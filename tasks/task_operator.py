@@ -18,7 +18,7 @@ from django.utils.dateparse import parse_datetime
 from accounts.models import User
 from personalq.lib.errors import Conflict, InvalidInput
 from personalq.lib.identifiers import as_uuid
-from tasks import access, dispatch, events, holds, lifecycle, locks, selection
+from tasks import access, dispatch, events, holds, lifecycle, locks, selection, trail
 from tasks.clock import database_now
 from tasks.models import Agent, Queue, SystemSetting, Task
 from tasks.models.system_setting import TASK_OPERATOR, TASK_OPERATOR_KNOWN, means_on
@@ -203,7 +203,10 @@ def clear(*, actor: User) -> bool:
     holder = _holder()
     if holder is None:
         return False
-    put_behind = lifecycle.put_behind(actor=actor, task=holder, pause_seconds=CLEARED_SECONDS)
+    with transaction.atomic():
+        put_behind = lifecycle.put_behind(actor=actor, task=holder, pause_seconds=CLEARED_SECONDS)
+        if put_behind is not None:
+            trail.note_switch("task_operator", "cleared", actor, task=str(holder.uuid))
     return put_behind is not None
 
 
@@ -388,4 +391,5 @@ def _write(actor: User, *, is_on: bool, agent: Agent | None, queue: Queue | None
     value = {"is_on": is_on, **known, "by": actor.get_username(), "at": now.isoformat()}
     for name, stored in ((TASK_OPERATOR, value), (TASK_OPERATOR_KNOWN, known)):
         SystemSetting.objects.update_or_create(name=name, defaults={"value": stored, "updated_at": now})
+    trail.note_switch("task_operator", "turned_on" if is_on else "turned_off", actor, **known)
     _logger.info("the task operator was turned %s by %s", "on" if is_on else "off", actor.uuid)

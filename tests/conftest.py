@@ -4,9 +4,15 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from hypothesis import settings
 
 from accounts.models import User
 from tests.makers import make_operator, make_user
+
+# What hypothesis makes up is the same each time; `--hypothesis-profile=long` makes up much more, and other things.
+settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
+settings.register_profile("long", max_examples=20_000, database=None, deadline=None)
+settings.load_profile("fixed")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from uuid import UUID
 from django.db.models import Model, QuerySet
 
 from accounts.models import User
-from personalq.lib.errors import NotFound, NotYours
+from accounts.refusals import not_yours
+from personalq.lib.errors import NotFound
 from webhooks.models import Delivery, Door, Endpoint, TelegramBot, TelegramLink
 
 Deed = Literal["view", "change"]
@@ -36,6 +37,13 @@ def owner_id_of(found: Any) -> int:
         return found.door.owner_id
     owner_id: int = found.endpoint.owner_id if isinstance(found, Delivery) else found.owner_id
     return owner_id
+
+
+def owner_of(found: Any) -> User:
+    """The same as a user."""
+    holder = found.door if isinstance(found, TelegramBot) else found.endpoint if isinstance(found, Delivery) else found
+    owner: User = holder.owner
+    return owner
 
 
 def doors_of(user: User) -> QuerySet[Door]:
@@ -80,7 +88,7 @@ def bot_to_link(user: User, uuid: UUID) -> TelegramBot:
     if found is None:
         raise NotFound
     if not found.is_shared and found.door.owner_id != user.pk:
-        raise NotYours
+        raise not_yours(user, found, owner=owner_of(found))
     return found
 
 
@@ -104,5 +112,5 @@ def _one(user: User, rows: QuerySet[M], uuid: UUID, deed: Deed) -> M:
     if found is None:
         raise NotFound
     if not may(user, found, deed):
-        raise NotYours
+        raise not_yours(user, found, owner=owner_of(found))
     return found

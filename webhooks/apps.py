@@ -8,7 +8,8 @@ class WebhooksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from webhooks import receivers  # noqa: F401, PLC0415 - models must be loaded before
+        # Models must be loaded before. Importing them registers what is in them.
+        from webhooks import inspections, receivers  # noqa: F401, PLC0415
         from webhooks.voice.keys import register_testers  # noqa: PLC0415
 
         register_testers()

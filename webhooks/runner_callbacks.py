@@ -47,8 +47,9 @@ def take_callback(request: HttpRequest, task: str, attempt: str) -> JsonResponse
     proof = reports.proof_of(expected, shown.value)
     if expected is None or proof is Proof.NOTHING:
         _refuse(request, UUID(task), expected, shown.presence)
-    # A runner sends each report once, whatever the program printed.
-    body = bodies.json_object(bodies.read(request, limit_bytes=bodies.limit_of(PREFIX)), mends_text=True)
+    with guard.noting_malformed(expected.task.owner, ("task", expected.task.uuid), kind="runner"):
+        # A runner sends each report once, whatever the program printed.
+        body = bodies.json_object(bodies.read(request, limit_bytes=bodies.limit_of(PREFIX)), mends_text=True)
     _check_request_id(request, expected, reported.request_id_in(body), proof)
     # Known while texts are cut, because half a secret is not found afterwards.
     with redaction.knows(*reports.secrets_of(expected.task.agent)):

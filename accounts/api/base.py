@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from accounts.refusals import not_yours
 from personalq.lib.errors import MalformedBody, NotAuthenticated, NotYours
 from personalq.lib.fields import StrictSerializer
 from personalq.lib.pagination import KeysetPagination
@@ -45,6 +46,12 @@ class ApiView(RateLimitedView):
         if code == NotYours.code and request.user.is_authenticated:
             raise NotYours
         super().permission_denied(request, message=message, code=code)
+
+    def check_object_permissions(self, request: Request, obj: Any) -> None:
+        try:
+            super().check_object_permissions(request, obj)
+        except NotYours:
+            raise not_yours(self.user, obj) from None
 
     @property
     def user(self) -> User:

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from accounts.identity import Identity
 from accounts.models import User
 from accounts.scopes import ALL
+from accounts.second_step import MOST_CODE_CHARACTERS
 from accounts.sign_in import MAX_PASSWORD_CHARACTERS, MAX_USERNAME_CHARACTERS
 from accounts.signed_tokens import MAX_TOKEN_CHARACTERS
 from personalq.lib.fields import StrictCharField, StrictSerializer
@@ -19,6 +20,13 @@ class SignInSerializer(StrictSerializer):
 
     username = StrictCharField(max_length=MAX_USERNAME_CHARACTERS, allow_blank=True)
     password = StrictCharField(max_length=MAX_PASSWORD_CHARACTERS, allow_blank=True, write_only=True)
+    code = StrictCharField(
+        max_length=MOST_CODE_CHARACTERS,
+        allow_blank=True,
+        default="",
+        write_only=True,
+        help_text="The app's present code or a recovery code, for accounts with a second factor.",
+    )
 
 
 class RefreshSerializer(StrictSerializer):

@@ -64,7 +64,8 @@ class PersonalToken(serializers.Serializer[Any]):
     last_used_at = serializers.DateTimeField(allow_null=True, help_text="To the minute.")
     revoked_at = serializers.DateTimeField(allow_null=True)
     revoked_reason = serializers.CharField(
-        help_text="`owner`, `operator`, `deactivated` (its user was) or `expired` (a newer one has its name)."
+        help_text="`owner`, `operator`, `deactivated` (its user was), `password` (there is a new one) or `expired` (a "
+        "newer one has its name)."
     )
     url = serializers.URLField()
 

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.status import HTTP_204_NO_CONTENT
 from rest_framework.views import APIView
 
-from accounts import tokens
+from accounts import second_step, tokens
 from accounts.api.serializers import (
     MeSerializer,
     RefreshSerializer,
@@ -32,11 +32,18 @@ class TokenView(APIView):
     @extend_schema(request=SignInSerializer, responses=TokenPairSerializer)
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        """Sign in: a pair of tokens for a user name and a password."""
+        """Sign in: a pair of tokens for a user name, a password and, where the account has a second factor, a code.
+
+        Once the password is right, a missing code is answered 401 `second_factor_required`, a wrong one
+        `invalid_credentials`. An operator who has no second factor and needs one: 403 `second_factor_needed`.
+        """
         serializer = SignInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        user = user_by_password(request._request, **serializer.validated_data)
-        return Response(TokenPairSerializer(tokens.issue_pair(user)).data)
+        given = dict(serializer.validated_data)
+        code = given.pop("code")
+        user = user_by_password(request._request, **given)
+        second_step.prove(request._request, user, code)
+        return Response(TokenPairSerializer(tokens.issue_pair(user, request._request)).data)
 
 
 class RefreshTokenView(RateLimitedView):

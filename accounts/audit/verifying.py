@@ -9,12 +9,14 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils.crypto import constant_time_compare
 
-from accounts.audit import chain
+from accounts.audit import chain, guards
+from accounts.audit.keys import is_of_the_product, keys
 from accounts.models import AuditEvent, AuditMark
 
 MOST_NAMED: Final = 20
 PATIENCE: Final = timedelta(minutes=1)
 """How long a row may wait to be chained; the sweep does it every few seconds."""
+ROWS_AT_A_TIME: Final = 2000
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Verdict:
     def is_sound(self) -> bool:
         return self.fault_count == 0
 
+    @property
+    def witness(self) -> str:
+        """The newest row's number and seal. Kept elsewhere, they show later whether it is still there."""
+        return f"{self.last}:{self.seal}"
+
     def add(self, number: int, code: str, sentence: str) -> None:
         self.fault_count += 1
         if len(self.faults) < MOST_NAMED:
@@ -49,22 +56,30 @@ class Verdict:
 
 
 def verify(*, witness: tuple[int, str] | None = None) -> Verdict:
-    """Read the whole chain in one snapshot and compare every hash.
+    """Read the whole chain in one snapshot and compare every hash; then look at the database's guards.
 
     Args:
         witness: A number and its seal, as an earlier run or a log told them. What was cut off together with the mark
             of the newest row is found by nothing else.
     """
-    chain.extend_fully()
+    chain.extend_fully(wait=True)
     verdict = Verdict()
     with transaction.atomic(durable=True):
         _begin_snapshot()
         _follow(verdict, _cut(verdict))
         _compare_head(verdict)
         _look_at_unchained(verdict)
-    if witness is not None:
-        _compare_witness(verdict, *witness)
+        if witness is not None:
+            _compare_witness(verdict, *witness)
+        for sentence in guards.faults():
+            verdict.add(0, "guard_missing", sentence)
     return verdict
+
+
+def newest() -> str:
+    """The witness of now, without verifying anything."""
+    mark = AuditMark.objects.filter(kind=AuditMark.Kind.HEAD).first()
+    return f"{mark.number}:{mark.seal}" if mark else f"0:{chain.BEGINNING}"
 
 
 def _begin_snapshot() -> None:
@@ -78,7 +93,7 @@ def _cut(verdict: Verdict) -> tuple[int, str]:
     mark = AuditMark.objects.filter(kind=AuditMark.Kind.CUT).first()
     if mark is None:
         return 0, chain.BEGINNING
-    if not _is_genuine(mark):
+    if not chain.is_genuine(mark):
         verdict.add(mark.number, "cut_forged", "The mark of where old rows were removed was changed.")
     return mark.number, mark.seal
 
@@ -99,7 +114,7 @@ def _follow(verdict: Verdict, beginning: tuple[int, str]) -> None:
 
 
 def _chained() -> Iterator[AuditEvent]:
-    return AuditEvent.objects.exclude(number=None).order_by("number").iterator(chunk_size=2000)
+    return AuditEvent.objects.exclude(number=None).order_by("number").iterator(chunk_size=ROWS_AT_A_TIME)
 
 
 def _say_missing(verdict: Verdict, expected: int, found: int) -> None:
@@ -114,11 +129,14 @@ def _say_missing(verdict: Verdict, expected: int, found: int) -> None:
 
 def _compare(verdict: Verdict, event: AuditEvent, before: str) -> None:
     number = event.number or 0
-    key = chain.keys().get(event.key_id)
+    key = keys().get(event.key_id)
     if key is None:
         verdict.add(number, "key_missing", f"Row {number} was chained with a key that is not in PERSONALQ_AUDIT_KEYS.")
     elif not constant_time_compare(chain.seal_of(event, number=number, before=before, key=key), event.seal):
         verdict.add(number, "changed", f"Row {number} is not what was written there after the row before it.")
+    elif not is_of_the_product(event):
+        # Chained in good faith: the product chains whatever it finds.
+        verdict.add(number, "inserted", f"Row {number} was not written by the product.")
 
 
 def _compare_head(verdict: Verdict) -> None:
@@ -126,8 +144,8 @@ def _compare_head(verdict: Verdict) -> None:
     if mark is None:
         if verdict.last:
             verdict.add(verdict.last, "head_missing", "The mark of the newest row is missing.")
-    elif not _is_genuine(mark):
-        verdict.add(mark.number, "head_forged", "The mark of the newest row was changed.")
+    elif not chain.is_genuine(mark):
+        verdict.add(mark.number, "head_forged", "The mark of the newest row was changed, or its key is missing.")
     elif (mark.number, mark.seal) != (verdict.last, verdict.seal):
         verdict.add(mark.number, "end_removed", f"The chain reached row {mark.number} and now ends at {verdict.last}.")
 
@@ -143,7 +161,8 @@ def _look_at_unchained(verdict: Verdict) -> None:
 
 
 def _compare_witness(verdict: Verdict, number: int, seal: str) -> None:
-    if number <= 0 or ((cut := AuditMark.objects.filter(kind=AuditMark.Kind.CUT).first()) and number < cut.number):
+    cut = AuditMark.objects.filter(kind=AuditMark.Kind.CUT).first()
+    if number <= 0 or (cut and number < cut.number):
         return
     if cut and number == cut.number:
         found: str | None = cut.seal
@@ -151,8 +170,3 @@ def _compare_witness(verdict: Verdict, number: int, seal: str) -> None:
         found = AuditEvent.objects.filter(number=number).values_list("seal", flat=True).first()
     if found is None or not constant_time_compare(found, seal):
         verdict.add(number, "witness_differs", f"Row {number} is not the one that was told of before.")
-
-
-def _is_genuine(mark: AuditMark) -> bool:
-    key = chain.keys().get(mark.key_id)
-    return key is not None and constant_time_compare(chain.mac_of_mark(mark, key), mark.mac)

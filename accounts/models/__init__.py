@@ -3,6 +3,7 @@
 from accounts.models.audit_event import AuditEvent, AuditMark
 from accounts.models.credential import Credential, Provider
 from accounts.models.idempotency import IdempotencyKey
+from accounts.models.known_key import KnownKey
 from accounts.models.one_time_code import OneTimeCode
 from accounts.models.personal_token import PersonalToken
 from accounts.models.second_factor import RecoveryCode, SecondFactor
@@ -14,6 +15,7 @@ __all__ = [
     "AuditMark",
     "Credential",
     "IdempotencyKey",
+    "KnownKey",
     "OneTimeCode",
     "PersonalToken",
     "Provider",

@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Final
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -23,6 +24,7 @@ class AuditEvent(models.Model):
     """One act. It names users and objects by text and not by keys, so it outlives them."""
 
     id = models.BigAutoField(primary_key=True)
+    uuid = models.UUIDField(unique=True, editable=False, db_default=RandomUUID())
     at = models.DateTimeField(db_default=Now(), editable=False)
     kind = models.CharField(max_length=48, editable=False)
     outcome = models.CharField(max_length=8, choices=Outcome.choices, editable=False)
@@ -34,6 +36,9 @@ class AuditEvent(models.Model):
     address = models.CharField(max_length=64, blank=True, editable=False, help_text="The client's, as far as known.")
     request_id = models.CharField(max_length=64, blank=True, editable=False)
     facts = models.JSONField(default=dict, editable=False)
+    origin = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="Keyed hash of whoever wrote it: only the product can."
+    )
     number = models.BigIntegerField(
         null=True, unique=True, editable=False, help_text="Its place in the chain; empty for a moment after the act."
     )
@@ -45,6 +50,7 @@ class AuditEvent(models.Model):
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
             models.Index(fields=["owner_uuid", "id"], name="audit_events_of_owner"),
+            models.Index(fields=["actor_uuid", "id"], name="audit_events_of_actor"),
             models.Index(fields=["at"], name="audit_events_by_age"),
             models.Index(fields=["id"], name="audit_events_unchained", condition=Q(number=None)),
         ]

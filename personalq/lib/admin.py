@@ -9,14 +9,33 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, ValidationError
 from django.db import DataError, ProgrammingError, transaction
 from django.db.models import Model, QuerySet
+from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 
 NUL = "\x00"
 M = TypeVar("M", bound=Model)
+acted = Signal()
+"""Somebody added, changed or deleted an object: request, deed (`added`, `changed`, `deleted`), item, message."""
 
 
 class SafeModelAdmin(admin.ModelAdmin[M]):
-    """A model admin whose lists answer nonsense with `?e=1` or 400, where Django's own fail with 500."""
+    """A model admin that tells of every act, and whose lists answer nonsense with `?e=1` or 400 instead of 500."""
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._tell(request, "added", obj, message)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._tell(request, "changed", obj, message)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for item in queryset:
+            self._tell(request, "deleted", item, None)
+        return super().log_deletions(request, queryset)
+
+    def _tell(self, request: HttpRequest, deed: str, item: Model, message: Any) -> None:
+        acted.send(sender=type(self), request=request, deed=deed, item=item, message=message)
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         try:

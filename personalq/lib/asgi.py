@@ -1,10 +1,11 @@
-"""What has to happen to a request before Django sees it: its body is bounded in size and time."""
+"""What has to happen to a request before Django sees it: one reading of it, and a body bounded in size and time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any
 
+from personalq.lib.client_address import is_encrypted
 from personalq.lib.current_request import new_request_id
 from personalq.lib.error_pages import bare_error_page
 from personalq.lib.errors import AppError, InvalidInput, PayloadTooLarge, RequestTimeout
@@ -16,6 +17,7 @@ from personalq.lib.turns import Turns
 DEFAULT_LIMIT_BYTES = 256 * 1024
 DEFAULT_TIMEOUT_SECONDS = 30.0
 MAX_LENGTH_DIGITS = 15
+HTTP_VERSIONS = ("1.0", "1.1")
 LARGE_BODIES_AT_ONCE = 2
 DROPPED_HEADERS = "personalq.dropped_headers"
 """Where a scope tells which headers came with underscores in their names; here they have hyphens."""
@@ -81,6 +83,7 @@ class BodyLimit:
             return
         async with AsyncExitStack() as until_answered:
             try:
+                _refuse_two_readings(scope)
                 body = await self._read(scope, receive, until_answered)
             except AppError as error:
                 await _refuse(error, scope, send)
@@ -128,6 +131,29 @@ def _shows_credentials(scope: Scope) -> bool:
     return any(name in {b"authorization", b"cookie"} for name, _ in scope["headers"])
 
 
+def _refuse_two_readings(scope: Scope) -> None:
+    """Refuse what a proxy in front of us may have read in another way than we do (RFC 9112, 3.2 and 6.1).
+
+    Raises:
+        InvalidInput: HTTP of a version that nobody speaks here, none or two hosts, or a length that its version lacks.
+    """
+    version = scope.get("http_version")
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    has_encoding = any(name == b"transfer-encoding" for name, _ in scope["headers"])
+    is_clear = (
+        version in {None, *HTTP_VERSIONS}
+        and len(hosts) <= 1
+        and (hosts or version != "1.1")
+        and not (has_encoding and version == "1.0")
+    )
+    if not is_clear:
+        raise _malformed()
+
+
+def _malformed() -> InvalidInput:
+    return InvalidInput("The request line, the host or the length headers are malformed.", code="bad_request")
+
+
 def _announced_length(scope: Scope) -> int | None:
     """The Content-Length, or None when there is none.
 
@@ -145,7 +171,7 @@ def _announced_length(scope: Scope) -> int | None:
         and scope.get("query_string", b"").isascii()  # Django answers raw bytes with a bare page of its own
     )
     if not is_clear:
-        raise InvalidInput("The request line or the length headers are malformed.", code="bad_request")
+        raise _malformed()
     return int(number) if lengths else None
 
 
@@ -189,11 +215,16 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
+def _is_secure(scope: Scope) -> bool:
+    peer = scope["client"][0] if scope.get("client") else ""
+    return is_encrypted(scheme=scope.get("scheme", "http"), peer=peer, headers=scope["headers"])
+
+
 async def _refuse(error: AppError, scope: Scope, send: Send) -> None:
     request_id = new_request_id()
     content_type, body = _render(error, scope, request_id)
     headers = [
-        *raw_security_headers(is_secure=scope.get("scheme") == "https"),
+        *raw_security_headers(is_secure=_is_secure(scope), content_type=content_type),
         *as_raw(error.headers.items()),
         (b"content-type", content_type.encode("ascii")),
         (b"content-length", str(len(body)).encode("ascii")),

@@ -4,6 +4,7 @@
 """
 
 import ipaddress
+from collections.abc import Iterable
 from functools import lru_cache
 
 from django.conf import settings
@@ -12,6 +13,8 @@ from django.http import HttpRequest
 UNKNOWN = "unknown"
 MAX_HOPS = 20
 IPV6_PREFIX_LENGTH = 64
+IPV6_WIDER_PREFIX_LENGTH = 48
+_ENCRYPTED = frozenset({"https", "wss"})
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -48,7 +51,15 @@ def address_group(address: str) -> str:
         return UNKNOWN
     if isinstance(parsed, ipaddress.IPv4Address):
         return str(parsed)
-    return str(ipaddress.ip_network((parsed, IPV6_PREFIX_LENGTH), strict=False))
+    return _network_of(parsed, IPV6_PREFIX_LENGTH)
+
+
+def wider_address_group(address: str) -> str:
+    """The /48 of an IPv6 address, of which one client may hold every /64; elsewhere what `address_group` says."""
+    parsed = parse_address(address)
+    if not isinstance(parsed, ipaddress.IPv6Address):
+        return address_group(address)
+    return _network_of(parsed, IPV6_WIDER_PREFIX_LENGTH)
 
 
 def is_trusted_proxy(peer: str) -> bool:
@@ -59,6 +70,17 @@ def is_trusted_proxy(peer: str) -> bool:
     return address is not None and _is_listed(address)
 
 
+def is_encrypted(*, scheme: str, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the client came by TLS: to us, or to a proxy of ours whose own word, the last one, says so.
+
+    For what is answered outside of Django, with scheme and headers as ASGI has them.
+    """
+    if scheme in _ENCRYPTED:
+        return True
+    said = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-proto"]
+    return bool(said) and is_trusted_proxy(peer) and said[-1].rsplit(",", 1)[-1].strip() in _ENCRYPTED
+
+
 def parse_address(text: str) -> _Address | None:
     """The address, with IPv4 taken out of ``::ffff:1.2.3.4``, or None for anything else."""
     try:
@@ -67,6 +89,10 @@ def parse_address(text: str) -> _Address | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
+
+
+def _network_of(address: ipaddress.IPv6Address, prefix_length: int) -> str:
+    return str(ipaddress.ip_network((address, prefix_length), strict=False))
 
 
 def _without_port(hop: str) -> str:

@@ -15,6 +15,9 @@ class RequestMark:
     """Ours: one chosen by the client could imitate another request."""
     address: str = ""
     """The client's, as far as trusted proxies tell it."""
+    method: str = ""
+    path: str = ""
+    """Without its query, and cut."""
 
 
 _NOBODY = RequestMark()
@@ -28,6 +31,12 @@ def new_request_id() -> str:
 def current_request_id() -> str:
     """The id of the request that this code serves, or "" outside of any request."""
     return _CURRENT.get().id
+
+
+def current_call() -> tuple[str, str]:
+    """Method and path of the request that this code serves, both "" outside of any request."""
+    mark = _CURRENT.get()
+    return mark.method, mark.path
 
 
 def current_address() -> str:

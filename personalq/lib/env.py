@@ -34,6 +34,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_files_read: list[Path] = []
 _INTEGER = re.compile(r"[0-9]{1,15}")
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
@@ -44,6 +45,7 @@ def load_file(base_directory: Path) -> None:
     named = text("PERSONALQ_ENV_FILE", "")
     path = Path(named) if named else base_directory / ".env"
     if path.is_file():
+        _files_read.append(path)
         environ.Env.read_env(str(path), overwrite=False)
     elif named:
         raise ImproperlyConfigured("PERSONALQ_ENV_FILE names no file. Correct the path or unset it.")
@@ -76,6 +78,14 @@ def positive_int(name: str, default: int, maximum: int = LARGEST_SETTING, *, min
     if not _INTEGER.fullmatch(value) or not minimum <= int(value) <= maximum:
         raise ImproperlyConfigured(f"{name} must be a whole number from {minimum} to {maximum}.")
     return int(value)
+
+
+def days_kept(name: str, default: int, maximum: int, *, fewest: int) -> int:
+    """For how many days something is kept, from ``fewest`` to ``maximum``; 0 stands for ever."""
+    value = positive_int(name, default, maximum, minimum=0)
+    if 0 < value < fewest:
+        raise ImproperlyConfigured(f"{name} must be 0, which keeps for ever, or from {fewest} to {maximum}.")
+    return value
 
 
 def positive_float(name: str, default: float, maximum: float) -> float:
@@ -254,7 +264,7 @@ def optional_secret(name: str) -> str | None:
     """As ``secret``, but unset means None. Set and bad is an error all the same."""
     value = _secret_text(name)
     if value is not None:
-        _refuse_weak(name, value)
+        refuse_weak(name, value)
     return value
 
 
@@ -274,7 +284,7 @@ def secret_list(name: str, *, most: int) -> dict[str, str]:
         raise ImproperlyConfigured(f"{name} has more than {most} entries. Remove those that are no longer needed.")
     found = {f"{name} (entry {number})": value for number, value in enumerate(values or [""], start=1)}
     for entry, value in found.items():
-        _refuse_weak(entry, value)
+        refuse_weak(entry, value)
     distinct(found)
     return found
 
@@ -306,6 +316,11 @@ def distinct(secrets: Mapping[str, str]) -> None:
         if value in seen:
             raise ImproperlyConfigured(f"{seen[value]} and {name} are equal. Give each its own random value.")
         seen[value] = name
+
+
+def files_read() -> list[str]:
+    """The files from which variables and secrets were read so far."""
+    return sorted({str(path.absolute()) for path in _files_read})
 
 
 def refuse_unsafe(*, debug: bool, allowed_hosts: Sequence[str]) -> None:
@@ -340,6 +355,7 @@ def _secret_text(name: str) -> str | None:
 
 
 def _read_secret_file(name: str, path: Path) -> str:
+    _files_read.append(path)
     try:
         with path.open(encoding="utf-8") as file:
             return file.read(MAX_SECRET_FILE_BYTES).strip()
@@ -347,7 +363,8 @@ def _read_secret_file(name: str, path: Path) -> str:
         raise ImproperlyConfigured(f"{name} names a file that cannot be read as text.") from None
 
 
-def _refuse_weak(name: str, value: str) -> None:
+def refuse_weak(name: str, value: str) -> None:
+    """Raises ImproperlyConfigured when a secret is blank, short, well known or too regular to be random."""
     if not value:
         raise ImproperlyConfigured(f"{name} is blank. {_ADVICE}")
     if len(value) < SHORTEST_SECRET:

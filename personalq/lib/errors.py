@@ -19,6 +19,7 @@
     ├── PayloadTooLarge              413  payload_too_large
     ├── UnsupportedMediaType         415  unsupported_media_type
     ├── RateLimited                  429  rate_limited          carries Retry-After
+    ├── HeadTooLarge                 431  head_too_large
     └── Unavailable                  503  unavailable           carries Retry-After
 
 ``title`` says what went wrong, in one fixed sentence per class; ``detail`` says what to do about it. Both are
@@ -206,6 +207,13 @@ class RateLimited(AppError):
         self.retry_after_seconds = max(1, retry_after_seconds)
         own = {"Retry-After": str(self.retry_after_seconds)}
         super().__init__(detail, code=code, errors=errors, headers={**own, **(headers or {})})
+
+
+class HeadTooLarge(AppError):
+    code = "head_too_large"
+    status = 431
+    title = "The head of the request is too large."
+    advice = "Send fewer or shorter header fields."
 
 
 class Unavailable(AppError):

@@ -18,13 +18,25 @@ from typing import Final
 import httpx2
 from django.conf import settings
 
-from personalq.lib.outbound import exchange
+from personalq.lib.outbound import blocked, exchange
+from personalq.lib.outbound.blocked import Cause, calling_for
 from personalq.lib.outbound.exchange import Exchange, Headers
 from personalq.lib.outbound.limits import Limits
 from personalq.lib.outbound.refusals import HttpRefused, Reason
-from personalq.lib.outbound.urls import CheckedUrl, parse_url
+from personalq.lib.outbound.urls import CheckedUrl, host_in, parse_url
 
-__all__ = ["CheckedUrl", "HttpRefused", "Limits", "Reason", "Response", "check_url", "client", "fetch"]
+__all__ = [
+    "Cause",
+    "CheckedUrl",
+    "HttpRefused",
+    "Limits",
+    "Reason",
+    "Response",
+    "calling_for",
+    "check_url",
+    "client",
+    "fetch",
+]
 
 USER_AGENT: Final = "Personal-Q"
 _logger = logging.getLogger("personalq.outbound")
@@ -48,7 +60,7 @@ def check_url(url: str) -> CheckedUrl:
     try:
         return parse_url(url, internal=settings.PERSONALQ_INTERNAL_HOSTS)
     except HttpRefused as refusal:
-        _log_refused_address(refusal)
+        _tell_refused_address(refusal, host_in(url))
         raise
 
 
@@ -93,15 +105,15 @@ async def _begin(method: str, url: CheckedUrl, *, headers: Headers, body: bytes,
     try:
         return await exchange.begin(method, url, headers=headers, body=body, limits=limits)
     except HttpRefused as refusal:
-        _log_refused_address(refusal, url)
+        _tell_refused_address(refusal, url.host)
         raise
 
 
-def _log_refused_address(refusal: HttpRefused, url: CheckedUrl | None = None) -> None:
+def _tell_refused_address(refusal: HttpRefused, host: str) -> None:
     # A sign of somebody who looks around in our network; other failures belong to the task they happened to.
     if refusal.reason == Reason.ADDRESS_REFUSED:
-        fields = {"origin": url.origin} if url else {}
-        _logger.warning("An outgoing call to an internal address was refused", extra={"fields": fields})
+        _logger.warning("An outgoing call to an internal address was refused", extra={"fields": {"host": host}})
+        blocked.tell_blocked(host=host, reason=refusal.reason)
 
 
 def _joined(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -2,14 +2,23 @@
 
 import json
 import logging
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from personalq.lib.current_request import current_request_id
-from personalq.lib.redaction import redact
+from personalq.lib.redaction import REDACTED, is_secret_name, redact_beginning, redact_end
 
 LONGEST_MESSAGE = 10_000
 LONGEST_TRACEBACK = 20_000
+LONGEST_VALUE = 2_000
+LONGEST_NAME = 64
+MOST_MEMBERS = 50
+DEEPEST = 4
+# Beyond it JSON's readers differ; NaN and Infinity are no JSON at all.
+LARGEST_NUMBER = 2**63
+CUT = "[cut]"
 
 
 class JsonFormatter(logging.Formatter):
@@ -20,16 +29,45 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": redact(_message(record)[:LONGEST_MESSAGE]),
+            "message": redact_beginning(_message(record), longest=LONGEST_MESSAGE),
             "request_id": current_request_id() or None,
         }
-        for name, value in getattr(record, "fields", {}).items():
-            line.setdefault(name, redact(value) if isinstance(value, str) else value)
+        told = _safe(getattr(record, "fields", {}), DEEPEST)
+        for name, value in told.items() if isinstance(told, dict) else ():
+            line.setdefault(name, value)
         if record.exc_info:
             # The end of a traceback tells most.
-            line["exception"] = redact(self.formatException(record.exc_info))[-LONGEST_TRACEBACK:]
+            line["exception"] = redact_end(self.formatException(record.exc_info), longest=LONGEST_TRACEBACK)
         # In ASCII, JSON escapes all control characters, line separators and direction marks.
-        return json.dumps(line, default=_describe)
+        return json.dumps(line)
+
+
+def _safe(value: object, levels: int) -> Any:
+    """What JSON can say of a value: without secrets, and bounded in length, number and depth."""
+    if value is None or (isinstance(value, int | float) and abs(value) < LARGEST_NUMBER):
+        return value
+    if isinstance(value, str):
+        return redact_beginning(value, longest=LONGEST_VALUE)
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        return _members(value, levels - 1) if levels else CUT
+    return redact_beginning(_text_of(value), longest=LONGEST_VALUE)
+
+
+def _members(value: Mapping[Any, object] | Iterable[object], levels: int) -> Any:
+    if not isinstance(value, Mapping):
+        return [_safe(each, levels) for each in islice(value, MOST_MEMBERS)]
+    named = ((_text_of(name), each) for name, each in islice(value.items(), MOST_MEMBERS))
+    return {
+        redact_beginning(name, longest=LONGEST_NAME): REDACTED if is_secret_name(name) else _safe(each, levels)
+        for name, each in named
+    }
+
+
+def _text_of(value: object) -> str:
+    try:
+        return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes | bytearray) else str(value)
+    except Exception:  # noqa: BLE001 - what cannot describe itself must not cost the line
+        return f"a {type(value).__name__}"
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -39,12 +77,10 @@ def _message(record: logging.LogRecord) -> str:
         return f"{record.msg} (its arguments do not fit)"
 
 
-def _describe(value: object) -> str:
-    return redact(str(value))
-
-
 def configuration(level: str = "INFO") -> dict[str, Any]:
     """settings.LOGGING: everything goes to stderr, as JSON, from ``level`` upwards."""
+    # Below it they write down what passes through them: frames of sockets, and variables of pages with the request.
+    discreet = "INFO" if level == "DEBUG" else level
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -61,7 +97,9 @@ def configuration(level: str = "INFO") -> dict[str, Any]:
             # Statements carry values.
             "django.db.backends": {"level": "WARNING"},
             "django.server": {"handlers": [], "level": level, "propagate": True},
-            "uvicorn": {"handlers": [], "level": level, "propagate": True},
+            "django.template": {"level": discreet},
+            "uvicorn": {"handlers": [], "level": discreet, "propagate": True},
+            "uvicorn.error": {"level": discreet},
             "uvicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
             # A line for each nudge would hide what matters.
             "celery": {"level": "WARNING"},

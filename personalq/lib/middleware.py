@@ -19,17 +19,18 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from personalq.lib import errors
+from personalq.lib import afterwards, errors
 from personalq.lib.access_log import log_access
 from personalq.lib.client_address import client_address, is_trusted_proxy
 from personalq.lib.current_request import RequestMark, new_request_id, serving
 from personalq.lib.health import answer_by_route
 from personalq.lib.paths import is_api_path, is_health_path, is_machine_path
-from personalq.lib.problems import ProblemResponse, error_response, problem_response
-from personalq.lib.security_headers import add_security_headers
+from personalq.lib.problems import ProblemResponse, error_of_status, error_response, prefers_json, problem_response
+from personalq.lib.security_headers import add_security_headers, is_developers_error_page
 from personalq.lib.translation import app_error_from
 
 REQUEST_ID_HEADER = "X-Request-ID"
+LONGEST_PATH = 200
 ALLOWED_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _PROXY_HEADERS = (
@@ -56,7 +57,7 @@ class Edge:
         request_id = new_request_id()
         request.request_id = request_id  # type: ignore[attr-defined]
         settle_proxy_headers(request)
-        with serving(RequestMark(request_id, client_address(request))):
+        with serving(mark_of(request, request_id)), afterwards.gathering():
             response = self._answer(request)
         response.headers[REQUEST_ID_HEADER] = request_id
         return response
@@ -64,9 +65,18 @@ class Edge:
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
         response = self.get_response(request)
+        if is_developers_error_page(response) and prefers_json(request):
+            response = error_response(error_of_status(response.status_code), request)
         add_security_headers(response)
         log_access(request, response, time.perf_counter() - started)
         return response
+
+
+def mark_of(request: HttpRequest, request_id: str) -> RequestMark:
+    """What logs and audit trail may know of a request, whose proxy headers are settled."""
+    # PostgreSQL keeps neither NUL nor lone surrogates.
+    path = request.path_info.encode("utf-8", "replace").decode().replace("\0", "")[:LONGEST_PATH]
+    return RequestMark(request_id, client_address(request), request.method or "", path)
 
 
 def settle_proxy_headers(request: HttpRequest) -> None:

@@ -148,6 +148,13 @@ def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     return error_response(PayloadTooLarge() if too_big else _bad_request(), request)
 
 
+def error_of_status(status: int) -> AppError:
+    """What an answer of Django's own says by its status, in our words."""
+    if status == NotFound.status:
+        return NotFound()
+    return _bad_request() if status == InvalidInput.status else AppError()
+
+
 def _bad_request() -> AppError:
     detail = "The request itself is malformed. Check its address, headers and form."
     return InvalidInput(detail, code="bad_request")

@@ -10,11 +10,18 @@ from django.core.exceptions import ImproperlyConfigured
 DEFAULT_RATES: Mapping[str, str] = {
     "PERSONALQ_RATE_SIGN_IN_NAME": "10/m",  # per user name and address
     "PERSONALQ_RATE_SIGN_IN_ADDRESS": "30/m",  # per address, over all names
+    "PERSONALQ_RATE_SIGN_IN_ACCOUNT": "100/h",  # failures per user name, over all addresses
+    "PERSONALQ_RATE_SECOND_FACTOR": "10/10m",  # codes per user and address
+    "PERSONALQ_RATE_SECOND_FACTOR_ACCOUNT": "30/h",  # failures per user, over all addresses
+    "PERSONALQ_RATE_RESET_ADDRESS": "20/h",  # per address
+    "PERSONALQ_RATE_RESET_NAME": "5/h",  # per name or e-mail address that is typed, over all addresses
+    "PERSONALQ_RATE_CODE": "30/m",  # per address
     "PERSONALQ_RATE_TOKEN_REFRESH": "60/m",  # per address
     "PERSONALQ_RATE_DOOR": "600/m",  # per door
     "PERSONALQ_RATE_DOOR_FAILURE": "60/m",  # per address
     "PERSONALQ_RATE_TELEGRAM_CODE": "10/h",  # per chat
     "PERSONALQ_RATE_NOTICES_OFF": "30/m",  # per address
+    "PERSONALQ_RATE_CSP_REPORTS": "60/m",  # per address
     "PERSONALQ_RATE_TASK_CREATE": "3000/m",  # per user, as all below
     "PERSONALQ_RATE_TASK_BATCH": "60/m",
     "PERSONALQ_RATE_READ": "6000/m",
@@ -26,7 +33,10 @@ DEFAULT_RATES: Mapping[str, str] = {
     "PERSONALQ_RATE_CREDENTIAL_CHANGE": "60/m",
     "PERSONALQ_RATE_CREDENTIAL_TEST": "10/m",
     "PERSONALQ_RATE_TOKEN_CHANGE": "30/m",
+    "PERSONALQ_RATE_SESSION_CHANGE": "30/m",
     "PERSONALQ_RATE_DOOR_CHANGE": "60/m",
+    "PERSONALQ_RATE_EMAIL_CHANGE": "5/h",
+    "PERSONALQ_RATE_INVITATION": "60/h",
 }
 
 _RATE = re.compile(r"([0-9]{1,9})/([0-9]{0,5})([smhd])")

@@ -13,6 +13,7 @@ from urllib.parse import quote
 REDACTED = "[redacted]"
 HIDDEN_PATH = "[path]"
 SHORTEST_KNOWN_SECRET = 8
+LONGEST_SECRET = 1000
 SHORTEST_PARTLY_SHOWN = 20
 SHOWN_CHARACTERS = 4
 
@@ -65,6 +66,26 @@ def redact(text: str, *, hide_paths: bool = False) -> str:
     return _FILE_PATH.sub(HIDDEN_PATH, text) if hide_paths else text
 
 
+def redact_beginning(text: str, *, longest: int) -> str:
+    """The beginning of ``text``, redacted: in time that does not depend on what is cut off, and with no secret cut."""
+    if len(text) <= longest + LONGEST_SECRET:
+        return redact(text)[:longest]
+    # What the first cut may have divided, and so hidden from all patterns, lies in the end that goes now.
+    return redact(text[: longest + LONGEST_SECRET])[:-LONGEST_SECRET][:longest]
+
+
+def redact_end(text: str, *, longest: int) -> str:
+    """As `redact_beginning`, of the other end."""
+    if len(text) <= longest + LONGEST_SECRET:
+        return redact(text)[-longest:]
+    return redact(text[-longest - LONGEST_SECRET :])[LONGEST_SECRET:][-longest:]
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a member of this name holds a secret, whatever its value looks like."""
+    return _SECRET_NAME.fullmatch(name) is not None
+
+
 def mask(secret: str) -> str:
     """A hint by which an owner knows a secret again: its last 4 characters, of 20 and more."""
     if len(secret) < SHORTEST_PARTLY_SHOWN:
@@ -91,6 +112,7 @@ _PAIR = re.compile(
       | (?:(?:bearer|basic|token)\s{{1,4}})?[^\s"'&,;<>\\]++
     )"""
 )
+_SECRET_NAME = re.compile(rf"(?i)(?:\w{{0,64}}[_-])?(?:{_KEY_WORDS}|(?:set-)?cookie)")
 # Without its end everything after the beginning goes: the key may have been cut.
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{1,40}-----(?:.*?-----END [A-Z0-9 ]{1,40}-----|.*)", re.DOTALL)
 # "basic understanding" is prose; credentials in base64 have a digit, a capital or a padding.

@@ -1,11 +1,12 @@
 """The headers of every answer, whoever makes it: a view, an error page, a static file or the ASGI edge."""
 
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 
 from django.conf import settings
 from django.http import HttpResponseBase
 
-from personalq.lib.csp import NOTHING_POLICY
+from personalq.lib.csp import NOTHING_POLICY, PAGES_POLICY
 
 _DENIED_FEATURES = (
     "accelerometer",
@@ -46,6 +47,7 @@ FIXED_HEADERS: Mapping[str, str] = {
 }
 NO_STORE = "no-store"
 
+_DEVELOPERS = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.INTERNAL_SERVER_ERROR}
 _TEXTUAL = ("text/", "application/json", "application/problem+json", "application/javascript")
 
 
@@ -55,21 +57,28 @@ def add_security_headers(response: HttpResponseBase) -> None:
     for name, value in FIXED_HEADERS.items():
         headers.setdefault(name, value)
     headers.setdefault("Cache-Control", NO_STORE)
-    if not is_developers_error_page(response):
-        headers.setdefault("Content-Security-Policy", NOTHING_POLICY)
     content_type = headers.get("Content-Type", "")
+    if not is_developers_error_page(response):
+        headers.setdefault("Content-Security-Policy", _policy_for(content_type))
     if content_type.startswith(_TEXTUAL) and "charset" not in content_type.lower():
         headers["Content-Type"] = f"{content_type}; charset=utf-8"
 
 
 def is_developers_error_page(response: HttpResponseBase) -> bool:
-    """Django's own pages in DEBUG, which are built of inline styles and scripts."""
-    return bool(settings.DEBUG) and response.status_code in {404, 500}
+    """Django's own pages in DEBUG, which are built of inline styles and scripts, and the same as plain text."""
+    content_type = response.headers.get("Content-Type", "")
+    # A page with the status 400 may be a form of ours.
+    kinds = ("text/plain",) if response.status_code == HTTPStatus.BAD_REQUEST else ("text/html", "text/plain")
+    return bool(settings.DEBUG) and response.status_code in _DEVELOPERS and content_type.startswith(kinds)
 
 
-def raw_security_headers(*, is_secure: bool) -> list[tuple[bytes, bytes]]:
+def _policy_for(content_type: str) -> str:
+    return PAGES_POLICY if content_type.startswith("text/html") else NOTHING_POLICY
+
+
+def raw_security_headers(*, is_secure: bool, content_type: str = "") -> list[tuple[bytes, bytes]]:
     """The same for answers that are made outside of Django, in the form of ASGI."""
-    headers = {**FIXED_HEADERS, "Cache-Control": NO_STORE, "Content-Security-Policy": NOTHING_POLICY}
+    headers = {**FIXED_HEADERS, "Cache-Control": NO_STORE, "Content-Security-Policy": _policy_for(content_type)}
     if is_secure and settings.SECURE_HSTS_SECONDS:
         headers["Strict-Transport-Security"] = _transport_security()
     return as_raw(headers.items())

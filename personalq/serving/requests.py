@@ -4,14 +4,13 @@ import asyncio
 from typing import Any, ClassVar
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from personalq.lib.errors import AppError
+from personalq.serving import refusals
 from personalq.serving.limits import Limits
 from personalq.serving.transports import EndingTransport
-
-HEAD_TOO_LARGE = (431, "The head of the request is too large. Send fewer or shorter header fields.")
-TOO_MANY_CONNECTIONS = (503, "The server has no connection to spare. Try again in a few seconds.")
 
 
 class RefusedHeadError(Exception):
@@ -66,9 +65,10 @@ class BoundedRequests(HttpToolsProtocol):
         self._line: EndingTransport | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
-        self._refusal: tuple[int, str] | None = None
+        self._refusal: AppError | None = None
         self._is_upgraded = False
         self._head_bytes = 0
+        self._is_head_complete = False
         # What the parser has taken in since it last told of something: it keeps a field until the field is whole.
         self._untold_bytes = 0
 
@@ -78,7 +78,7 @@ class BoundedRequests(HttpToolsProtocol):
         if self.crowd.admit(self, self.limits.http_connections):
             self._expect_head()
         else:
-            self._refuse(*TOO_MANY_CONNECTIONS)
+            self._refuse(refusals.no_connection_to_spare())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._let_go()
@@ -94,7 +94,7 @@ class BoundedRequests(HttpToolsProtocol):
         if self._is_upgraded or self.transport.is_closing():
             return
         if self._head_bytes + self._untold_bytes > self.limits.head_bytes:
-            self._refuse(*HEAD_TOO_LARGE)
+            self._refuse(refusals.head_too_large())
         elif not self._is_answering():
             self._expect_head()
 
@@ -115,28 +115,29 @@ class BoundedRequests(HttpToolsProtocol):
         super().resume_writing()
         self._stop_stall()
 
-    def send_400_response(self, msg: str) -> None:
-        if self._refusal is None:
-            super().send_400_response(msg)
-        else:
-            self._refuse(*self._refusal)
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's
+        self._refuse(self._refusal or refusals.unreadable())
 
     # What the parser tells of.
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes = 0
+        self._is_head_complete = False
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
+        if not self._is_head_complete:
+            # Fields after the body passed nobody who looks at heads: a proxy of ours, or the limit of the body.
+            super().on_header(name, value)
         self._count(len(name) + len(value) + len(": \r\n"))
 
     def on_headers_complete(self) -> None:
         self._untold_bytes = self._head_bytes = 0
+        self._is_head_complete = True
         self._stop_deadline()
         if len(self.pipeline) >= self.limits.pipelined_requests:
             self.transport.abort()
@@ -155,12 +156,16 @@ class BoundedRequests(HttpToolsProtocol):
         self._untold_bytes = 0
         self._head_bytes += size
         if self._head_bytes > self.limits.head_bytes or len(self.headers) > self.limits.head_fields:
-            self._refusal = HEAD_TOO_LARGE
+            self._refusal = refusals.head_too_large()
             raise RefusedHeadError
 
     def _is_answering(self) -> bool:
         # Before the first request there is no cycle, whatever its type says.
         return bool(self.cycle) and not self.cycle.response_complete
+
+    def _is_still_reading(self) -> bool:
+        """Whether the only request without an answer is the one that is still coming in."""
+        return self.cycle.more_body and not self.cycle.response_started and not self.pipeline
 
     def _expect_head(self) -> None:
         if self._deadline is None:
@@ -183,11 +188,10 @@ class BoundedRequests(HttpToolsProtocol):
         self._stop_stall()
         self.crowd.leave(self)
 
-    def _refuse(self, status: int, reason: str) -> None:
-        if self._is_answering() or self.transport.is_closing():
+    def _refuse(self, error: AppError) -> None:
+        if self.transport.is_closing() or (self._is_answering() and not self._is_still_reading()):
+            # It would be taken for the answer to a request before, or come in the middle of one.
             self.transport.abort()
             return
-        body = reason.encode()
-        head = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
-        self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.write(refusals.as_bytes(error))
         self.transport.close()

@@ -9,14 +9,19 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
 from websockets.server import ServerProtocol
+from websockets.typing import StatusLike
 
+from personalq.lib.current_request import new_request_id
+from personalq.serving import refusals
 from personalq.serving.limits import Limits
 from personalq.serving.transports import EndingTransport
 from realtime.bucket import TokenBucket
 
 # As the conversation itself closes when a client speaks too fast.
 TALKS_TOO_FAST = 4429
+NO_HANDSHAKE = "This is no WebSocket handshake that could be taken. Check its fields, then try again."
 TEXT_OR_BINARY = frozenset({Opcode.TEXT, Opcode.BINARY})
 
 
@@ -27,6 +32,12 @@ class CountingProtocol(ServerProtocol):
         super().__init__(**options)
         self._small = TokenBucket(rate=limits.small_frames_per_second, burst=limits.small_frame_burst)
         self._messages = TokenBucket(rate=limits.messages_per_second, burst=limits.message_burst)
+
+    def reject(self, status: StatusLike, text: str) -> Response:  # noqa: ARG002 - the library's, which quotes the client
+        response = super().reject(status, NO_HANDSHAKE)
+        for name, value in refusals.headers(new_request_id()):
+            response.headers[name] = value
+        return response
 
     def recv_frame(self, frame: Frame) -> None:
         is_message = frame.fin and frame.opcode in TEXT_OR_BINARY

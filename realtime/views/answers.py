@@ -2,17 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import render
+from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
 from accounts.idempotency import Answer, answer_once, fingerprint_of
 from accounts.models import User
-from personalq.lib.errors import AppError, FieldError, InvalidInput
+from accounts.page_access import show_form as show_form  # noqa: PLC0414 - for those who import it from here
+from personalq.lib.errors import FieldError, InvalidInput
 from personalq.lib.rate_limits import limit
 from realtime.forms.fields import OnceForm
 from realtime.views.doors import person
@@ -45,16 +44,6 @@ def wrong_values(form: Form) -> InvalidInput:
     """What is wrong with a form that has no page of its own to be shown again."""
     found = ((name, each) for name, errors in form.errors.get_json_data().items() for each in errors)
     return InvalidInput(errors=[FieldError(name, each["code"] or "invalid", each["message"]) for name, each in found])
-
-
-def show_form(
-    request: HttpRequest, template: str, context: dict[str, Any], *, refusal: AppError | None = None
-) -> HttpResponse:
-    """The page of a form, with the status and the headers of what was refused."""
-    response = render(request, template, context, status=refusal.status if refusal else 200)
-    for name, value in refusal.headers.items() if refusal else ():
-        response.headers[name] = value
-    return response
 
 
 def carry_out_once(*, user: User, form: OnceForm, path: str, work: Callable[[], str]) -> str:

@@ -10,9 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.csrf import csrf_exempt
 
-from personalq.lib.client_address import address_group, client_address
 from personalq.lib.errors import AppError, MethodNotAllowed
-from personalq.lib.rate_limits import limit
+from personalq.lib.rate_limits import limit_address
 from realtime.forms.notices import NoticeForm
 from realtime.views.answers import Limit, limit_person, posted, show_form, wrong_values
 from realtime.views.doors import page, person
@@ -41,8 +40,7 @@ def turn_off(request: HttpRequest) -> HttpResponse:
     """End all notices of whom a link was sent to. Mail programs post here without anybody seeing a page."""
     if request.method not in {"GET", "HEAD", "POST"}:
         raise MethodNotAllowed(headers={"Allow": "GET, HEAD, POST"})
-    address = address_group(client_address(request))
-    limit(request, group="notices-off", key=address, rate="PERSONALQ_RATE_NOTICES_OFF")
+    limit_address(request, group="notices-off", rate="PERSONALQ_RATE_NOTICES_OFF")
     choice = links.find(request.GET.get("token", ""))
     if choice is None:
         return render(request, "pages/notices_off.html", {"state": "unknown"}, status=404)

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from accounts.models import Provider
+from accounts.models.audit_event import Outcome
 from personalq.lib.fields import StrictCharField, StrictChoiceField
 from personalq.lib.queries import QueryIntegerField, QueryUUIDField, StrictQuery
 from tasks import states
@@ -96,6 +97,12 @@ class OutputQuery(PageQuery):
 
 class NothingAsked(PageQuery):
     """For pages that take no parameters."""
+
+
+class ActivityQuery(NeighbourQuery):
+    """All acts unless one outcome is asked for."""
+
+    outcome = StrictChoiceField(choices=Outcome.values, required=False)
 
 
 class DeliveriesQuery(NeighbourQuery):

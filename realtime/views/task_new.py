@@ -10,8 +10,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.refusals import not_yours
 from personalq.lib.constraints import conflicts
-from personalq.lib.errors import AppError, Conflict, InvalidInput, NotYours
+from personalq.lib.errors import AppError, Conflict, InvalidInput
 from realtime.forms.tasks import TaskForm
 from realtime.views.answers import Limit, carry_out_once, limit_person, show_form
 from realtime.views.doors import page, person
@@ -68,7 +69,7 @@ def _thread(user: User, wanted: dict[str, Any]) -> Thread | None:
 
 def _usable(user: User, agent: Agent | None) -> Agent:
     if agent is not None and agent.owner_id != user.pk:
-        raise NotYours
+        raise not_yours(user, agent)
     if agent is None or agent.deleted_at is not None:
         raise InvalidInput("The agent is deleted, so nobody can go on with this. Queue the prompt for another agent.")
     return agent

@@ -13,7 +13,7 @@ from tasks.models import Task
 
 EDITABLE = ("title", "prompt", "order")
 SHOWN = (
-    "uuid", "status", "owner", "agent", "queue", "source", "trusted", "input",
+    "uuid", "status", "owner", "agent", "queue", "source", "trusted", "input", "request_id",
     "concurrency_key", "concurrency_policy",
     "attempts", "free_attempts", "lost_attempts", "held_attempts", "max_attempts",
     "handed_out_at", "not_before_at", "start_by_at", "lease_expires_at", "deadline_at",

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from tasks import access
+from tasks import access, trail
 from tasks.api.base import ObjectView
 from tasks.models import Artifact, Task
 
@@ -82,6 +82,8 @@ class OneArtifact(ObjectView[Task]):
     def get(self, request: Request, uuid: UUID) -> HttpResponse:
         artifact = access.artifact_for(self.user, uuid)
         self.check_object_permissions(request, artifact.task)
+        if request.method != "HEAD":
+            trail.note_on_others("artifact_downloaded", artifact.task, self.user, artifact=str(artifact.uuid))
         return download(artifact, is_head=request.method == "HEAD")
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import OperationalError, transaction
 
 from personalq.lib.errors import Conflict
-from tasks import lifecycle, locks
+from tasks import lifecycle, locks, trail
 from tasks.importing.older_file import OlderFile, opened
 from tasks.importing.report import RefusedRow, Report
 from tasks.importing.values import IN_PROGRESS, OlderRow, Refused, is_text, read_task
@@ -49,6 +49,8 @@ def import_file(path: Path, *, is_dry_run: bool, progress: Progress) -> Report:
                 raise ImportUnderWay
             report = _Import(file, is_dry_run=is_dry_run, progress=progress).run()
             file.expect_unchanged()
+            counts = {"imported": report.imported, "present": report.present, "refused": len(report.refused)}
+            trail.note_command("tasks.imported", **counts)
             transaction.set_rollback(is_dry_run)
     return report
 

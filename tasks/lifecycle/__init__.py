@@ -12,15 +12,12 @@ from tasks.lifecycle.approvals import (
     ApprovalDecided,
     ApprovalPending,
     ApprovalTextChanged,
-    approve,
     assess_again,
-    deny,
     digest_of,
     expire_approval,
     hold_back,
     may_run,
 )
-from tasks.lifecycle.asked import archive, backlog, cancel, edit, move, release, restore, retry
 from tasks.lifecycle.attempts import (
     Claimed,
     claim,
@@ -38,6 +35,7 @@ from tasks.lifecycle.attempts import (
     reserve,
     still_held,
 )
+from tasks.lifecycle.audited import approve, archive, backlog, cancel, deny, edit, move, release, restore, retry
 from tasks.lifecycle.handing import CLEARED, SWITCHED, WorkHandedOver, hand_out, put_behind, take_back
 from tasks.lifecycle.healing import (
     STOP_SWITCH_REASON,

@@ -16,7 +16,7 @@ from django.utils.crypto import constant_time_compare
 
 from accounts.models import User
 from personalq.lib.errors import Conflict
-from tasks import dispatch, events, untrusted
+from tasks import dispatch, events, trail, untrusted
 from tasks.assessor import assessor
 from tasks.claims import Claim
 from tasks.clock import database_now
@@ -129,7 +129,13 @@ def ask(task: Task) -> Approval:
     asked = new_approval(task)
     asked.save(force_insert=True)
     events.record(task, events.APPROVAL_REQUESTED, **request_facts(asked))
+    note_asked(asked)
     return asked
+
+
+def note_asked(approval: Approval) -> None:
+    """Tell the audit trail that somebody has to answer."""
+    trail.note("asked", approval, None, task=str(approval.task.uuid), reason=approval.reason)
 
 
 def new_approval(task: Task) -> Approval:
@@ -187,13 +193,15 @@ def hold_back(*, claim: Claim, suspicion: dict[str, Any] | None) -> bool:
     return hold(task)
 
 
-def ask_anew(task: Task) -> None:
+def ask_anew(task: Task, *, actor: User) -> None:
     """After the text of a locked task has changed: earlier questions are over, and a new one is asked if need be."""
-    was_pending = is_pending(task)
+    pending = Approval.objects.filter(task=task, state=ApprovalState.PENDING).select_related("owner").first()
+    if pending is not None:
+        trail.note("text_changed", pending, actor, task=str(task.uuid))
     rows.withdraw_approvals(task)
     if task.state == Status.READY:
         hold(task)
-    elif was_pending and not may_run(task):
+    elif pending is not None and not may_run(task):
         ask(task)
 
 
@@ -210,7 +218,7 @@ def approve(*, actor: User, approval: Approval, text_digest: str, comment: str =
     if not constant_time_compare(text_digest, digest_of(task)):
         raise ApprovalTextChanged
     current.text_digest = text_digest
-    _decide(current, ApprovalState.APPROVED, actor, comment)
+    _decide(task, current, ApprovalState.APPROVED, actor, comment)
     events.record(task, events.APPROVED, actor=actor, **_said(current))
     task.start_by_at = rows.latest_start(task.agent, task.not_before_at) or task.start_by_at
     rows.save(task, Status.READY)
@@ -225,7 +233,7 @@ def deny(*, actor: User, approval: Approval, comment: str = "") -> Task:
     if _is_repeated(current, ApprovalState.DENIED, actor):
         return task
     _expect_open(task, current)
-    _decide(current, ApprovalState.DENIED, actor, comment)
+    _decide(task, current, ApprovalState.DENIED, actor, comment)
     events.record(task, events.DENIED, actor=actor, **_said(current))
     endings.cancel_row(task, actor=actor, reason=comment or "Approval was denied.")
     return task
@@ -241,7 +249,7 @@ def expire_approval(*, task_id: int) -> Task | None:
     task, current = _lock(approval)
     if current.state != ApprovalState.PENDING or task.state != Status.BACKLOGGED:
         return None
-    _decide(current, ApprovalState.EXPIRED, None, "")
+    _decide(task, current, ApprovalState.EXPIRED, None, "")
     events.record(task, events.DENIED, reason="expired", **_said(current))
     endings.cancel_row(task, actor=None, reason=EXPIRED)
     return task
@@ -267,10 +275,11 @@ def _expect_open(task: Task, approval: Approval) -> None:
         raise ApprovalDecided("Nobody answered in time, which denies it. Retry the task, then it is asked anew.")
 
 
-def _decide(approval: Approval, state: ApprovalState, actor: User | None, comment: str) -> None:
+def _decide(task: Task, approval: Approval, state: ApprovalState, actor: User | None, comment: str) -> None:
     approval.state, approval.decided_by, approval.comment = state, actor, comment
     approval.decided_at = database_now()
     approval.save(update_fields=["state", "decided_by", "comment", "decided_at", "text_digest"])
+    trail.note(state.value, approval, actor, task=str(task.uuid))
 
 
 def _said(approval: Approval) -> dict[str, Any]:

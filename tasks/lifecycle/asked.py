@@ -3,6 +3,7 @@
 from django.db import transaction
 
 from accounts.models import User
+from personalq.lib.current_request import current_request_id
 from personalq.lib.errors import IllegalTransition
 from tasks import dispatch, events, states
 from tasks.lifecycle import approvals, endings, keys, rows
@@ -42,6 +43,7 @@ def retry(*, actor: User, task: Task) -> Task:
     current = rows.lock_for(task, "retry")
     current.free_attempts = current.attempts
     current.lost_attempts = current.held_attempts = 0
+    current.request_id = current_request_id() or current.request_id
     rows.make_ready(current, not_before_at=current.not_before_at)
     events.record(current, events.RETRIED, actor=actor, reason="asked")
     if not approvals.hold(current):
@@ -123,16 +125,16 @@ def edit(
     rows.save(current, current.state, *changed)
     events.record(current, events.EDITED, actor=actor, changed=sorted(changed))
     if "prompt" in changed:
-        _look_again(current)
+        _look_again(current, actor)
     return current
 
 
-def _look_again(task: Task) -> None:
+def _look_again(task: Task, actor: User) -> None:
     """A changed prompt is assessed and approved anew."""
     if not task.trusted and task.suspicion is not None:
         task.suspicion = approvals.suspicion_of(prompt=task.prompt, document=task.untrusted_text)
         task.save(update_fields=["suspicion"])
-    approvals.ask_anew(task)
+    approvals.ask_anew(task, actor=actor)
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts.models import User
 from personalq.lib import database_guards
+from personalq.lib.current_request import current_request_id
 from personalq.lib.errors import AppError, Conflict, InvalidInput
 from tasks import dispatch, events, locks
 from tasks.lifecycle import approvals, keys, rows
@@ -173,6 +174,8 @@ def _ask_for_approval(tasks: Sequence[Task]) -> None:
         events.record_each(
             held, events.APPROVAL_REQUESTED, data_of=lambda task: approvals.request_facts(asked[task.pk])
         )
+        for approval in asked.values():
+            approvals.note_asked(approval)
 
 
 def _task_of(one: Submission, source: str, suspicion: dict[str, Any] | None) -> Task:
@@ -201,6 +204,7 @@ def _task_of(one: Submission, source: str, suspicion: dict[str, Any] | None) -> 
         start_by_at=start_by_at,
         concurrency_key=one.key,
         concurrency_policy=_policy(one),
+        request_id=current_request_id(),
         status=status,
         recorded_status=status,
     )

@@ -22,7 +22,7 @@ _STATE: Final = (
     "status", "recorded_status", "archived_from", "queue",
     "free_attempts", "lost_attempts", "held_attempts",
     "not_before_at", "start_by_at", "lease_expires_at", "deadline_at", "parked_at", "finished_at", "dead_at",
-    "error_code", "tokens_in", "tokens_out", "cost",
+    "error_code", "tokens_in", "tokens_out", "cost", "request_id",
 )  # fmt: skip
 
 

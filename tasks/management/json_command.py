@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import ProgrammingError
 
 from accounts.models import User
+from personalq.lib import afterwards
 from personalq.lib.database_guards import is_outage
 from personalq.lib.errors import AppError, NotFound, Unavailable
 from personalq.lib.problems import sentence_of
@@ -46,7 +47,8 @@ class JsonCommand(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
-            with quiet_logs():
+            # Outside of all transactions, so what is refused is noted whatever is rolled back.
+            with quiet_logs(), afterwards.gathering():
                 answer = self.answer(actor=find_user(options["username"]), options=Namespace(**options))
         except Exception as error:
             if (report := report_of(error)) is None:

@@ -6,6 +6,7 @@ idempotency and the form of the answer are those of REST, and there is no second
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -16,6 +17,7 @@ from django.urls import resolve
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
+from personalq.lib import afterwards
 from personalq.lib.current_request import serving
 from personalq.lib.errors import AppError, FieldError
 from personalq.lib.middleware import settle_proxy_headers
@@ -84,7 +86,8 @@ class Rest:
         content = b"" if body is None else json.dumps(body, sort_keys=True).encode()
         request = self._request(method, PREFIX + path, query, content, headers or [])
         view, arguments, named = resolve(request.path_info)
-        with serving(self.caller.mark):
+        mark = replace(self.caller.mark, method=method, path=request.path_info)
+        with serving(mark), afterwards.gathering():
             return _read(view(request, *arguments, **named))
 
     def _request(

@@ -15,6 +15,7 @@ PROMPT_LENGTH: Final = 200_000
 TITLE_LENGTH: Final = 200
 CONCURRENCY_KEY_LENGTH: Final = 200
 ORIGIN_LENGTH: Final = 200
+REQUEST_ID_LENGTH: Final = 64
 
 # A worker ends an attempt at its deadline by itself; only one that cannot is ended from outside.
 OVERDUE_GRACE: Final = timedelta(seconds=30)
@@ -152,6 +153,14 @@ class Task(models.Model):
     )
     handed_out_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When the task operator gave it to the default agent."
+    )
+    request_id = models.CharField(
+        max_length=REQUEST_ID_LENGTH,
+        blank=True,
+        db_default="",
+        default="",
+        editable=False,
+        help_text="The request that brought it in or asked to try it again last; empty: none did.",
     )
 
     attempts = models.PositiveIntegerField(db_default=0, default=0, editable=False)

@@ -4,7 +4,8 @@ from typing import Final
 
 from accounts.models import User
 from personalq.lib.errors import Conflict, IllegalTransition
-from tasks import agents, lifecycle, schedules
+from tasks import agents, schedules, trail
+from tasks.lifecycle import asked
 from tasks.models import Agent, OlderAgent
 from tasks.older_tools.belongings import existing_schedule, forget_secrets
 from tasks.states import UNFINISHED
@@ -40,8 +41,12 @@ def _cancel_tasks(actor: User, agent: Agent) -> None:
     unfinished = list(agent.tasks.filter(status__in=UNFINISHED).order_by("pk")[: CANCELLED_AT_ONCE + 1])
     if len(unfinished) > CANCELLED_AT_ONCE:
         raise TooManyTasks
+    cancelled = 0
     for task in unfinished:
         try:
-            lifecycle.cancel(actor=actor, task=task, reason=REASON)
+            asked.cancel(actor=actor, task=task, reason=REASON)
         except IllegalTransition:
             continue  # it has ended by itself meanwhile
+        cancelled += 1
+    if cancelled:
+        trail.note_many("cancel", agent, actor, owner=agent.owner, changed=cancelled)

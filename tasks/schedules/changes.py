@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts.models import User
 from personalq.lib.constraints import NameTaken, conflicts
 from personalq.lib.errors import Conflict, NotFound
-from tasks import events, locks, quotas, timing
+from tasks import events, locks, quotas, timing, trail
 from tasks.clock import database_now
 from tasks.models import Agent, Queue, Schedule, Task
 from tasks.schedules import fires, rules
@@ -65,7 +65,7 @@ def create(
     """
     schedule = Schedule(owner=actor, name=name, timing=timing, agent=agent, prompt=prompt, **_nameless(fields))
     now = database_now()
-    rules.check(schedule, now)
+    rules.check(schedule, now, actor=actor)
     schedule.next_due_at = rules.first_due_after(schedule, now)
     with conflicts(taken=_name_taken(), gone=_gone("agent or queue")), transaction.atomic():
         quotas.take_place_for_schedule(actor)
@@ -74,6 +74,7 @@ def create(
         _keep_references(schedule)
         schedule.save()
         events.record_for_schedule(schedule, events.SCHEDULE_CREATED, actor=actor)
+        trail.note("made", schedule, actor, name=name)
     _log("created", schedule, actor)
     return schedule
 
@@ -90,7 +91,7 @@ def change(*, actor: User, schedule: Schedule, **changes: Unpack[ScheduleChanges
         for name, value in _for_kind(current, changes).items():
             setattr(current, name, value)
         now = database_now()
-        rules.check(current, now)
+        rules.check(current, now, actor=actor)
         changed = {name for name, value in _values(current).items() if value != before[name]}
         if not changed:
             return current
@@ -102,6 +103,7 @@ def change(*, actor: User, schedule: Schedule, **changes: Unpack[ScheduleChanges
         _keep_references(current)
         current.save()
         events.record_for_schedule(current, events.SCHEDULE_CHANGED, actor=actor, changed=sorted(changed))
+        trail.note("changed", current, actor, changed=sorted(changed))
     _log("changed", current, actor)
     return current
 
@@ -155,6 +157,7 @@ def run(*, actor: User, schedule: Schedule) -> Task:
     task = fires.submit(actor=actor, schedule=current, due_at=now)
     fires.note_fired(current, task=task, due_at=now, now=now, actor=actor, is_manual=True)
     current.save(update_fields=["last_fired_at", "updated_at"])
+    trail.note_on_others("run", current, actor, task=str(task.uuid))
     _log("run", current, actor)
     return task
 
@@ -217,6 +220,7 @@ def _set_due(schedule: Schedule, due_at: datetime | None) -> None:
 def _save(schedule: Schedule, deed: str, kind: str, actor: User) -> None:
     schedule.save(update_fields=["is_paused", "next_due_at", "make_up_until_at", "deleted_at", "updated_at"])
     events.record_for_schedule(schedule, kind, actor=actor)
+    trail.note(deed, schedule, actor)
     _log(deed, schedule, actor)
 
 

@@ -5,8 +5,10 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 
+from accounts.models import User
+from accounts.refusals import not_yours
 from personalq.lib import json_bounds
-from personalq.lib.errors import InvalidInput, NotYours
+from personalq.lib.errors import InvalidInput
 from personalq.lib.strict_json import is_storable_text
 from personalq.lib.translation import app_error_from
 from tasks import timing
@@ -41,7 +43,7 @@ def first_due_after(schedule: Schedule, now: datetime) -> datetime:
     return due_at
 
 
-def check(schedule: Schedule, now: datetime) -> None:
+def check(schedule: Schedule, now: datetime, *, actor: User) -> None:
     """Bring the values into the form in which they are kept. Raises InvalidInput naming a field, or NotYours."""
     try:
         schedule.clean_fields(exclude=_CHECKED_ELSEWHERE)
@@ -51,7 +53,7 @@ def check(schedule: Schedule, now: datetime) -> None:
     _check_text("title", schedule.title)
     _check_text("prompt", schedule.prompt, is_single_line=False)
     _check_input(schedule.input)
-    _check_owner(schedule)
+    _check_owner(schedule, actor)
     check_timing(schedule, now)
 
 
@@ -110,8 +112,9 @@ def _check_input(value: Any) -> None:
         raise InvalidInput.for_field("input", "too_large", f"Send at most {INPUT_BYTES} bytes of JSON.")
 
 
-def _check_owner(schedule: Schedule) -> None:
+def _check_owner(schedule: Schedule, actor: User) -> None:
     queue = schedule.queue
-    is_queue_usable = queue is None or queue.is_shared or queue.owner_id == schedule.owner_id
-    if schedule.agent.owner_id != schedule.owner_id or not is_queue_usable:
-        raise NotYours
+    if schedule.agent.owner_id != schedule.owner_id:
+        raise not_yours(actor, schedule.agent)
+    if queue is not None and not queue.is_shared and queue.owner_id != schedule.owner_id:
+        raise not_yours(actor, queue)

@@ -13,7 +13,7 @@ from django.db import transaction
 from accounts.models import User
 from personalq.lib.constraints import conflicts
 from personalq.lib.errors import Conflict, FieldError, InvalidInput, NotFound
-from tasks import locks
+from tasks import locks, trail
 from tasks.models import Agent, Budget
 
 _logger: Final = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ def create(
         # Whoever reserves at this moment goes first: after this nothing is reserved beyond the new limit.
         locks.hold_spending(owner.pk)
         _save(budget)
+        trail.note("made", budget, actor, **_limits(budget))
     _log("created", budget, actor)
     return budget
 
@@ -61,6 +62,7 @@ def change(*, actor: User, budget: Budget, **limits: Unpack[Limits]) -> Budget:
     # Four fifths of another limit are worth another warning.
     current.warned_for = ""
     _save(current)
+    trail.note("changed", current, actor, **_limits(current))
     _log("changed", current, actor)
     return current
 
@@ -68,8 +70,16 @@ def change(*, actor: User, budget: Budget, **limits: Unpack[Limits]) -> Budget:
 @transaction.atomic
 def delete(*, actor: User, budget: Budget) -> None:
     """Limit no more. What was spent stays counted. Raises NotFound when it is deleted already."""
-    _lock(budget).delete()
+    current = _lock(budget)
+    trail.note("deleted", current, actor, **_limits(current))
+    current.delete()
     _log("deleted", budget, actor)
+
+
+def _limits(budget: Budget) -> dict[str, str | None]:
+    """The limits as the audit trail tells them."""
+    limits = {"token_limit": budget.token_limit, "cost_limit": budget.cost_limit}
+    return {name: None if value is None else str(value) for name, value in limits.items()}
 
 
 def _lock(budget: Budget) -> Budget:

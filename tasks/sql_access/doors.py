@@ -164,8 +164,13 @@ _FINDERS: Final[tuple[Callable[[str], Door | None], ...]] = (
 )
 
 
-def _ourselves() -> sql.Identifier:
-    return sql.Identifier(_names("SELECT current_user")[0])
+def _ourselves() -> sql.Composable:
+    """Whom the product signs in as: this role, and the one with rights on rows only if there is one."""
+    found = _names(
+        "SELECT current_user::text UNION SELECT rolname FROM pg_roles WHERE rolcanlogin AND NOT rolsuper "
+        "AND rolname !~ '^pg_' AND has_table_privilege(oid, 'public.tasks', 'DELETE') ORDER BY 1"
+    )
+    return sql.SQL(", ").join(map(sql.Identifier, found))
 
 
 def _database() -> str:

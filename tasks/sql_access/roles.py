@@ -12,6 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from psycopg import errors, sql
 
 from personalq.lib.errors import Conflict, InvalidInput, PermissionDenied
+from tasks import trail
 from tasks.sql_access import statements
 from tasks.sql_access.doors import EVERYBODY, Door, close_doors, find_doors
 
@@ -74,6 +75,8 @@ def create(*, name: str, renews_password: bool = False) -> Made:
         if renews_password and not is_new:
             _end_sessions(name)
         doors = close_doors(role=name, is_alone=settings.EMBEDDED)
+        deed = "made" if is_new else "renewed"
+        trail.note_command(f"sql_role.{deed}", role=name, has_new_password=password is not None)
     return Made(is_new=is_new, password=password, doors=doors)
 
 
@@ -95,6 +98,7 @@ def drop(*, name: str) -> None:
             _execute(statements.drop_role(name=name, database=_database()))
             if has_view and not _others():
                 _execute(statements.drop_view())
+            trail.note_command("sql_role.dropped", role=name)
 
 
 def write_script(*, name: str) -> tuple[str, str]:

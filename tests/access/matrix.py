@@ -59,6 +59,7 @@ def _sign_in(address: str, body: Any, **cells: Expected) -> Row:
 _SCHEDULE: Final = {"name": "new", "timing": "cron", "cron": "0 9 * * *", "agent": "{agent}", "prompt": "p"}
 _ENDPOINT: Final = {"name": "new", "target_url": "https://hooks.example.org/", "kinds": ["task_completed"]}
 
+_NEW_PASSWORD: Final = "quite another ordinary sentence"
 _BOT_TOKEN: Final = "5550004:a-token_that_nobody-has_0123456789-abc"
 
 API: Final[dict[str, Row]] = {
@@ -141,6 +142,23 @@ API: Final[dict[str, Row]] = {
     "api-credential-test": Row(
         address="/api/v1/credentials/{credential}/test",
         cells=dict.fromkeys(("GET", "OPTIONS"), NO_METHOD_OF_OWN) | {"POST": (401, 403, 409, 403)},
+        rest=(401, 403, 405, 403),
+    ),
+    "api-invitations": _api("/invitations", {"email": "n@example.net"}, GET=OPERATORS, POST=(401, 403, 403, 201)),
+    # For operators who may add users, whoever made it.
+    "api-invitation": Row(
+        address="/api/v1/invitations/{invitation}",
+        cells={"GET": OPERATORS, "DELETE": (401, 403, 403, 204)},
+        rest=(401, 403, 403, 405),
+    ),
+    "api-me-password": _api("/me/password", {"current": "{password}", "new": _NEW_PASSWORD}, POST=SIGNED_IN),
+    "api-audit-events": _api("/audit-events", GET=SIGNED_IN),
+    "api-sessions": _api("/sessions", GET=SIGNED_IN),
+    "api-sessions-end-others": _api("/sessions/end-others", {}, POST=SIGNED_IN),
+    # One's own alone: operators end those of others in the admin.
+    "api-session": Row(
+        address="/api/v1/sessions/{session}",
+        cells={"DELETE": (401, 403, 204, 403)},
         rest=(401, 403, 405, 403),
     ),
     "api-tokens": _api("/tokens", {"name": "new", "scopes": ["tasks:read"]}, GET=SIGNED_IN, POST=CREATES),
@@ -257,11 +275,15 @@ _SCHEDULE_FORM: Final = {
 }  # fmt: skip
 _OPERATOR_FORM: Final = {"agent": "{operators_agent}", "queue": "", "trusts_prompts": "on", "sure": "on"}
 _STOP_FORM: Final = {"reason": "r", "running": "stop"}
+_PASSWORD_FORM: Final = {"current": "{password}", "new": _NEW_PASSWORD, "again": _NEW_PASSWORD}
+_RESET_FORM: Final = {"code": "no-code", "password": _NEW_PASSWORD, "again": _NEW_PASSWORD}
 
 PAGES: Final[dict[str, Row]] = {
     "healthz": _page("/healthz", GET=(200, 200, 200, 200)),
     # Nobody works here, which everybody may know.
     "readyz": _page("/readyz", GET=(503, 503, 503, 503)),
+    # Whoever reports is not asked who they are; a report that is none is refused.
+    "csp-reports": _page("/csp-reports", POST=(415, 415, 415, 415)),
     # It holds nothing secret.
     "personalq-cli": _page("/cli/personalq-cli", GET=(200, 200, 200, 200)),
     "sign-in": Row(
@@ -275,6 +297,34 @@ PAGES: Final[dict[str, Row]] = {
         rest=(405, 302, 302, 302),
         bodies={"POST": {"username": "alice", "password": "{password}"}},
     ),
+    # Whoever has not shown a password is led to where it is asked for.
+    "sign-in-code": _page("/sign-in/code", {"code": "123456"}, GET=(LED,) * 4, POST=(LED,) * 4),
+    "second-factor": _page("/account/second-factor", GET=SHOWN),
+    # Without a password, and without a beginning.
+    "second-factor-begin": _page("/account/second-factor/begin", {"password": "x"}, POST=(LED, 400, 400, 400)),
+    "second-factor-confirm": _page("/account/second-factor/confirm", {"code": "123456"}, POST=(LED, 409, 409, 409)),
+    "second-factor-codes": _page("/account/second-factor/codes", {"codes-code": "1"}, POST=(LED, 400, 400, 400)),
+    "second-factor-off": _page("/account/second-factor/off", {"off-code": "1"}, POST=(LED, 400, 400, 400)),
+    "account": _page("/account", GET=SHOWN),
+    "account-password": _page("/account/password", _PASSWORD_FORM, GET=SHOWN, POST=DONE),
+    # Nothing sends e-mails here, and nobody has a code.
+    "account-email": _page(
+        "/account/email", {"email": "n@example.net", "password": "{password}"}, GET=SHOWN, POST=(LED, 409, 409, 409)
+    ),
+    "account-email-confirm": _page("/account/email/confirm", {"code": "x"}, GET=SHOWN, POST=(LED, 403, 403, 403)),
+    "reset": _page("/reset", {"wanted": "alice"}, GET=(200,) * 4, POST=(409,) * 4),
+    "reset-new": _page("/reset/new", _RESET_FORM, GET=(200,) * 4, POST=(403,) * 4),
+    "invitation": _page("/invitation", {**_RESET_FORM, "username": "new"}, GET=(200,) * 4, POST=(403,) * 4),
+    "invitation-list": _page("/operation/invitations", GET=SHOWN_TO_OPERATORS),
+    "invitation-new": _page(
+        "/operation/invitations/new", {"email": "n@example.net"}, GET=SHOWN_TO_OPERATORS, POST=SHOWN_TO_OPERATORS
+    ),
+    "invitation-withdraw": _page(
+        "/operation/invitations/{invitation}/withdraw", {"sure": "yes"}, GET=SHOWN_TO_OPERATORS, POST=DONE_BY_OPERATORS
+    ),
+    "sessions": _page("/account/sessions", GET=SHOWN),
+    "session-end-others": _page("/account/sessions/end-others", POST=DONE),
+    "session-end": _page("/account/sessions/{session}/end", POST=(LED, 403, 302, 403)),
     "sign-out": _page("/sign-out", POST=(LED, LED, LED, LED), OPTIONS=(200, 200, 200, 200)),
     "socket-token": _page("/session/socket-token", POST=SIGNED_IN),
     "overview": _page("/", GET=SHOWN),
@@ -315,6 +365,7 @@ PAGES: Final[dict[str, Row]] = {
         "/credentials/{credential}/delete", {"sure": "yes"}, GET=(LED, 403, 200, 403), POST=DONE_OWNERS_ONLY
     ),
     "credential-test": _page("/credentials/{credential}/test", POST=DONE_OWNERS_ONLY),
+    "activity": _page("/account/activity", GET=SHOWN),
     "token-list": _page("/tokens", GET=SHOWN),
     # The token is shown in the answer itself: nothing that is kept could be led to.
     "token-new": _page(
@@ -453,8 +504,9 @@ ADMIN: Final[dict[str, Row]] = {
     "admin:index": _admin(""),
     "admin:login": _admin("login/", LED, LED),
     "admin:logout": _admin("logout/", 405, LED),
-    "admin:password_change": _admin("password_change/"),
-    "admin:password_change_done": _admin("password_change/done/", 200, 405),
+    # One's own is changed where the present one is asked for.
+    "admin:password_change": _admin("password_change/", 302, 302),
+    "admin:password_change_done": _admin("password_change/done/", 302, 302),
     "admin:autocomplete": _admin("autocomplete/", 403, 405),
     "admin:jsi18n": _admin("jsi18n/", 200, 405),
     "admin:view_on_site": _admin("r/{task_type_id}/{task_id}/", 404, 404),
@@ -465,8 +517,12 @@ ADMIN: Final[dict[str, Row]] = {
     **_model("accounts/user", "{owner_id}"),
     **_model("accounts/tokenfamily", "{family_id}", add=403, change=403, delete=403),
     **_model("accounts/personaltoken", "{token_id}", add=403, change=403, delete=403),
+    **_model("accounts/secondfactor", "{second_factor_id}", add=403, change=403, delete=403),
+    **_model("accounts/recoverycode", "{recovery_code_id}", add=403, change=403, delete=403),
+    **_model("accounts/onetimecode", "{code_id}", add=403, change=403, delete=403),
     **_model("accounts/credential", "{credential_id}", add=403, change=403),
     **_model("accounts/auditevent", "{audit_event_id}", add=403, change=403, delete=403),
+    **_model("accounts/auditmark", "{audit_mark_id}", add=403, change=403, delete=403),
     **_model("webhooks/notice", "{notice_id}", add=403, change=403, delete=403),
     **_model("webhooks/noticechoice", "{notice_choice_id}", add=403, change=403, delete=403),
     **_model("webhooks/door", "{door_id}", add=403, change=403, delete=403),

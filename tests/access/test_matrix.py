@@ -1,6 +1,7 @@
 """The access matrix: every cell is really requested, and no route is without a row."""
 
 import json
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +14,8 @@ from tests.access.routes import Route, all_routes
 from tests.access.world import ACTORS, CANARY, World
 
 WATCHED_TABLES = (
-    "users", "token_families", "access_tokens", "agents", "queues", "tasks", "task_events", "user_limits",
+    "users", "token_families", "second_factors", "recovery_codes", "one_time_codes", "access_tokens",
+    "agents", "queues", "tasks", "task_events", "user_limits",
     "system_settings", "bulk_actions", "credentials", "artifacts", "approvals", "budgets", "spending", "conversations",
     "older_agents",
     "schedules", "schedule_fires",
@@ -25,8 +27,10 @@ CHANGES_NOTHING = {LED, 400, 401, 403, 404, 405, 409}
 
 
 @pytest.fixture(autouse=True)
-def fast_and_uncounted(settings: Any) -> None:
+def fast_and_uncounted(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # However long a slow machine takes for a row, looking changes nothing.
+    monkeypatch.setattr("accounts.families.USE_NOTED_EVERY", timedelta(days=1))
     # Nobody is there, which is known without asking.
     settings.PERSONALQ_TELEGRAM_URL = "http://127.0.0.1:1"
     cache.clear()

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts import audit, tokens
-from accounts.models import AuditEvent, Credential, User
+from accounts import audit, invitations, tokens
+from accounts.models import AuditEvent, AuditMark, Credential, OneTimeCode, RecoveryCode, User
 from accounts.models.audit_event import Outcome as AuditOutcome
 from tasks import artifacts, bulk, conversations, heartbeats, lifecycle, older_tools, outside_work, schedules, targets
 from tasks.criteria import TaskCriteria
@@ -31,6 +31,7 @@ from tasks.models import (
 from tasks.runners import ArtifactFile
 from tasks.spending.allowance import Wanted
 from tasks.spending.usage import Usage
+from tests.accounts.factors import make_factor
 from tests.clients import fresh_client
 from tests.makers import (
     PASSWORD,
@@ -84,6 +85,9 @@ class World:
         _make_endpoint(users["owner"])
         _make_door(agent)
         _make_notice(users["owner"])
+        # Of somebody else: the owner's password alone is what the rows of signing in try.
+        make_factor(make_user(f"factor {CANARY}"))
+        invitations.make(actor=users["operator"], email=f"{CANARY}@example.net")
         _make_bot(agent)
         _make_older(users["owner"])
         Group.objects.create(name="group")
@@ -135,6 +139,9 @@ class World:
             "credential": self.credential.uuid,
             "artifact": self.tasks["complete"].artifacts.values_list("uuid", flat=True)[0],
             "credential_id": self.credential.pk,
+            "session": owner.token_families.filter(kind="api").values_list("uuid", flat=True)[0],
+            **_ids_of_factor(),
+            **_ids_of_invitation(),
             "token": owner.personal_tokens.values_list("uuid", flat=True)[0],
             "token_id": owner.personal_tokens.values_list("pk", flat=True)[0],
             **_ids_of_waiting(owner),
@@ -155,6 +162,16 @@ class World:
             "group_id": Group.objects.values_list("pk", flat=True)[0],
             "task_type_id": ContentType.objects.get_for_model(Task).pk,
         }
+
+
+def _ids_of_factor() -> dict[str, Any]:
+    code = RecoveryCode.objects.select_related("factor").order_by("pk")[:1].get()
+    return {"second_factor_id": code.factor.pk, "recovery_code_id": code.pk}
+
+
+def _ids_of_invitation() -> dict[str, Any]:
+    code = OneTimeCode.objects.get()
+    return {"invitation": code.uuid, "code_id": code.pk}
 
 
 def _ids_of_waiting(owner: User) -> dict[str, Any]:
@@ -197,6 +214,7 @@ def _ids_of_notice(owner: User) -> dict[str, Any]:
         "notice_choice_id": owner.notice_choice.pk,
         "notice_id": owner.notices.values_list("pk", flat=True)[0],
         "audit_event_id": AuditEvent.objects.filter(owner_uuid=owner.uuid).values_list("pk", flat=True)[0],
+        "audit_mark_id": AuditMark.objects.get().pk,
     }
 
 
@@ -252,6 +270,9 @@ def _make_notice(owner: User) -> None:
     """A choice of notices, a notice, and an act that concerns its owner."""
     NoticeChoice.objects.create(owner=owner)
     Notice.objects.create(owner=owner, kind="failed")
+    # Where transactions are committed the chain has made its own.
+    mark = {"number": 1, "seal": "0" * 64, "at": timezone.now(), "mac": "0" * 64}
+    AuditMark.objects.get_or_create(kind="head", defaults=mark)
     audit.record("door.refused", AuditOutcome.DENIED, owner=owner, about=("door", owner.doors.get(name=CANARY).uuid))
 
 
@@ -333,4 +354,6 @@ def _bulk_action_of(owner: User) -> BulkAction:
 def _session_of(user: User) -> str:
     client = fresh_client()
     client.force_login(user)
+    # Its row in the list of sign-ins is made with the first request.
+    client.get("/account/sessions", secure=True)
     return client.cookies[settings.SESSION_COOKIE_NAME].value

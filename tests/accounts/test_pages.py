@@ -13,7 +13,7 @@ from pytest_django import Settings
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts.models import User
-from accounts.views import waiting_time
+from accounts.page_access import waiting_time
 from personalq.lib.errors import InvalidCredentials, RateLimited, Unavailable
 from tests.accounts.clients import SecureClient, sign_in
 from tests.makers import PASSWORD, make_user

@@ -13,6 +13,7 @@ from personalq.embedded.find_browser import ADVICE, find_browser
 from tests.browser.product import Product
 from tests.browser.watching import Watch
 from tests.embedded.running import Home, Run, clear_away
+from tests.wire.smtp_server import SmtpServer
 from tests.wire.telegram_server import TelegramServer
 
 DESKTOP = {"width": 1280, "height": 800}
@@ -42,12 +43,12 @@ SETTINGS = {
     # Telegram posts to https alone; nothing else of these tests looks at the name.
     "PERSONALQ_PUBLIC_URL": OUTSIDE,
     "ALLOWED_HOSTS": "127.0.0.1,localhost,q.example.org",
-    "PERSONALQ_EMAIL_URL": "smtp://127.0.0.1:9",
     # So short that a page which forgot to renew its token would be thrown out during the tests.
     "PERSONALQ_ACCESS_TOKEN_SECONDS": "8",
     "PERSONALQ_RATE_SIGN_IN_NAME": "1000/m",
     "PERSONALQ_RATE_SIGN_IN_ADDRESS": "1000/m",
     "PERSONALQ_RATE_TOKEN_REFRESH": "1000/m",
+    "PERSONALQ_RATE_CODE": "1000/m",
 }
 # The machine may be busy with other things; nothing waits longer than it must.
 PATIENCE_MS = 30_000
@@ -62,11 +63,21 @@ def telegram() -> Iterator[TelegramServer]:
 
 
 @pytest.fixture(scope="session")
-def product(tmp_path_factory: pytest.TempPathFactory, telegram: TelegramServer) -> Iterator[Product]:
+def post_office() -> Iterator[SmtpServer]:
+    """Where the product's e-mails arrive."""
+    with SmtpServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def product(
+    tmp_path_factory: pytest.TempPathFactory, telegram: TelegramServer, post_office: SmtpServer
+) -> Iterator[Product]:
     """Web, worker, beat and their servers, in a directory of their own."""
     home = Home(tmp_path_factory.mktemp("product"))
     near = {"PERSONALQ_TELEGRAM_URL": telegram.url, "PERSONALQ_INTERNAL_HOSTS": telegram.target}
-    run = Run(home, environment={**SETTINGS, **near})
+    mails = {"PERSONALQ_EMAIL_URL": f"smtp://127.0.0.1:{post_office.port}"}
+    run = Run(home, environment={**SETTINGS, **near, **mails})
     try:
         run.wait_for_greeting()
         yield Product.of(run)

@@ -120,6 +120,7 @@ def others(product: Product, tasks: dict[str, str]) -> dict[str, str]:
         "dead-letters-discard": "/dead-letters/discard",
         "task-operator": "/task-operator",
         "notices": "/notices",
+        "activity": "/account/activity",
     }
 
 

@@ -19,16 +19,16 @@ class Instruction:
     rest: str
 
 
-def dockerfile() -> list[Instruction]:
-    text = (REPOSITORY / "Dockerfile").read_text()
+def dockerfile(path: str = "Dockerfile") -> list[Instruction]:
+    text = (REPOSITORY / path).read_text()
     joined = re.sub(r"\\\n\s*", "", text)
     lines = (line for line in joined.splitlines() if line.strip() and not line.startswith("#"))
     return [Instruction(*line.split(maxsplit=1)) for line in lines]
 
 
-def last_stage() -> list[Instruction]:
+def last_stage(path: str = "Dockerfile") -> list[Instruction]:
     """What the image itself is made of."""
-    instructions = dockerfile()
+    instructions = dockerfile(path)
     starts = [number for number, each in enumerate(instructions) if each.word == "FROM"]
     return instructions[starts[-1] :]
 
@@ -47,8 +47,16 @@ def services() -> dict[str, Service]:
     return found
 
 
-def workflow() -> dict[Any, Any]:
-    loaded: dict[Any, Any] = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "ci.yml").read_text())
+def own_proxy() -> dict[str, Service]:
+    """What changes for those who have a proxy of their own."""
+    found: dict[str, Service] = yaml.safe_load((REPOSITORY / "deploy" / "compose.own-proxy.yaml").read_text())[
+        "services"
+    ]
+    return found
+
+
+def workflow(name: str = "ci") -> dict[Any, Any]:
+    loaded: dict[Any, Any] = yaml.safe_load((REPOSITORY / ".github" / "workflows" / f"{name}.yml").read_text())
     return loaded
 
 

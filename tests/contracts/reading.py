@@ -77,7 +77,7 @@ def load_settings(**environment: str) -> dict[str, Any]:
 @cache
 def asked_by_settings() -> frozenset[str]:
     embedded = load_settings()
-    own = load_settings(DATABASE_URL="postgres://a@b.invalid/c", REDIS_URL="redis://b.invalid")
+    own = load_settings(DATABASE_URL="postgres://a@b.invalid/c", REDIS_URL="redis://:p@b.invalid")
     return frozenset(embedded["asked"]) | frozenset(own["asked"])
 
 

@@ -5,7 +5,9 @@ import json
 import re
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -19,31 +21,39 @@ pytestmark = pytest.mark.security
 
 PRODUCT = ("migrate", "web", "worker", "beat")
 SERVERS = ("postgres", "valkey")
-EVERY_SERVICE = (*SERVERS, *PRODUCT)
+EVERY_SERVICE = (*SERVERS, *PRODUCT, "proxy")
 SECRETS = {
     "SECRET_KEY",
     "JWT_SIGNING_KEY",
     "PERSONALQ_ENCRYPTION_KEYS",
+    "PERSONALQ_AUDIT_KEYS",
     "POSTGRES_PASSWORD",
     "PERSONALQ_DATABASE_PASSWORD",
+    "PERSONALQ_DATABASE_OWNER_PASSWORD",
     "PERSONALQ_REDIS_PASSWORD",
 }
 # compose.yaml sets these itself, or they mean nothing in a container.
 NOT_IN_COMPOSE = {
     "JWT_SIGNING_KEY_FILE",
+    "PERSONALQ_AUDIT_KEYS_FILE",
     "PERSONALQ_EMAIL_URL_FILE",
     "PERSONALQ_ENCRYPTION_KEYS_FILE",
     "PERSONALQ_ENV_FILE",
     "PERSONALQ_SCRATCH_DIR",
+    "PORT",
     "SECRET_KEY_FILE",
 }
 
 
 class TestImage:
-    def test_base_is_pinned_and_can_be_replaced(self) -> None:
+    def test_every_stage_has_the_base_that_was_asked_for(self) -> None:
         images = building.rest_of("FROM", building.dockerfile())
-        assert building.rest_of("ARG", building.dockerfile()) == ["PYTHON_IMAGE=python:3.11-slim-bookworm"]
+        assert set(building.rest_of("ARG", building.dockerfile())) == {"PYTHON_IMAGE"}
         assert {image.split()[0] for image in images} == {"${PYTHON_IMAGE}"}
+
+    def test_what_builds_does_not_stay_in_the_image(self) -> None:
+        assert len(building.rest_of("FROM", building.dockerfile())) == 2
+        assert not [rest for rest in building.rest_of("RUN", building.last_stage()) if "install" in rest]
 
     def test_runs_as_an_ordinary_user(self) -> None:
         assert building.rest_of("USER", building.last_stage()) == ["10001:10001"]
@@ -79,9 +89,32 @@ class TestImage:
 
 
 class TestCompose:
-    def test_only_the_web_port_is_published_and_only_here(self) -> None:
+    def test_every_service_is_known_here(self) -> None:
+        assert set(building.services()) == set(EVERY_SERVICE)
+
+    def test_only_the_proxy_is_published(self) -> None:
         published = {name: service["ports"] for name, service in building.services().items() if "ports" in service}
+        assert published == {"proxy": ["80:8080", "443:8443"]}
+        assert not [name for name, service in building.services().items() if "network_mode" in service]
+
+    def test_with_a_proxy_of_your_own_only_loopback_is_published(self) -> None:
+        published = {name: service["ports"] for name, service in building.own_proxy().items() if "ports" in service}
         assert published == {"web": ["127.0.0.1:${PORT:-8000}:8000"]}
+        assert building.own_proxy()["proxy"] == {"profiles": ["replaced"]}
+
+    def test_only_the_address_of_the_proxy_is_trusted(self) -> None:
+        address = building.services()["proxy"]["networks"]["outside"]["ipv4_address"]
+        (network,) = building.compose()["networks"]["outside"]["ipam"]["config"]
+        trusted = building.services()["web"]["environment"]["PERSONALQ_TRUSTED_PROXIES"]
+        assert trusted == f"${{PERSONALQ_TRUSTED_PROXIES:-{address}}}"
+        assert ip_address(address) in ip_network(network["subnet"])
+        assert ip_address(address) not in ip_network(network["ip_range"])
+        own = building.own_proxy()["web"]["environment"]["PERSONALQ_TRUSTED_PROXIES"]
+        assert own == f"${{PERSONALQ_TRUSTED_PROXIES:-{network['gateway']}}}"
+
+    def test_proxy_reaches_the_web_processes_only(self) -> None:
+        assert set(building.services()["proxy"]["networks"]) == {"outside"}
+        assert building.services()["proxy"]["environment"]["PERSONALQ_UPSTREAM"] == "web:8000"
 
     @pytest.mark.parametrize("name", EVERY_SERVICE)
     def test_service_can_do_as_little_as_possible(self, name: str) -> None:
@@ -92,9 +125,18 @@ class TestCompose:
         assert service["tmpfs"]
         assert not {"privileged", "cap_add", "network_mode", "pid"} & set(service)
 
+    @pytest.mark.parametrize("name", EVERY_SERVICE)
+    def test_service_can_start_only_so_many_processes(self, name: str) -> None:
+        assert 0 < building.services()[name]["pids_limit"] <= 512
+
     @pytest.mark.parametrize("name", SERVERS)
     def test_server_does_not_run_as_root(self, name: str) -> None:
         assert building.services()[name]["user"] == "999:999"
+
+    @pytest.mark.parametrize("name", [*PRODUCT, "proxy"])
+    def test_service_of_ours_runs_as_the_user_of_its_image(self, name: str) -> None:
+        file = "deploy/proxy.Dockerfile" if name == "proxy" else "Dockerfile"
+        assert building.rest_of("USER", building.last_stage(file)) == [building.services()[name]["user"]]
 
     @pytest.mark.parametrize("name", EVERY_SERVICE)
     def test_logs_stay_small(self, name: str) -> None:
@@ -133,8 +175,17 @@ class TestCompose:
         assert given == reading.asked_by_settings() - NOT_IN_COMPOSE
 
     def test_all_processes_get_the_same_settings(self) -> None:
-        environments = [building.services()[name]["environment"] for name in PRODUCT]
+        environments = [{**building.services()[name]["environment"], "DATABASE_URL": ""} for name in PRODUCT]
         assert environments.count(environments[0]) == len(PRODUCT)
+
+    def test_only_the_migration_signs_in_as_the_owner_of_the_tables(self) -> None:
+        """V13.2.2: the product's role has rights on rows, which the owner gives it after each migration."""
+        services = building.services()
+        assert "//personalq_owner:" in services["migrate"]["environment"]["DATABASE_URL"]
+        assert "grant_app_role personalq" in services["migrate"]["command"][-1]
+        for name in ("web", "worker", "beat"):
+            assert services[name]["environment"]["DATABASE_URL"].startswith("postgres://personalq:")
+            assert "OWNER_PASSWORD" not in str(services[name])
 
     def test_processes_start_after_the_migration(self) -> None:
         for name in ("web", "worker", "beat"):
@@ -223,19 +274,65 @@ class TestHealth:
         assert client.get("/sign-in", headers={"Host": "10.0.0.7"}, secure=True).status_code == 400
 
 
+def steps_of(name: str) -> list[dict[str, Any]]:
+    return [step for job in building.workflow(name)["jobs"].values() for step in job["steps"]]
+
+
+@pytest.mark.parametrize("name", ["ci", "scan"])
+class TestWorkflows:
+    def test_all_of_them_are_known_here(self, name: str) -> None:
+        names = {path.stem for path in (reading.REPOSITORY / ".github" / "workflows").iterdir()}
+        assert names == {"ci", "scan"}
+        assert name in names
+
+    def test_may_only_read(self, name: str) -> None:
+        assert building.workflow(name)["permissions"] == {"contents": "read"}
+        assert not [job for job in building.workflow(name)["jobs"].values() if "permissions" in job]
+
+    def test_uses_nobody_elses_actions(self, name: str) -> None:
+        """B-HIGH-004: there is none to pin; of one that comes, pinning.py wants the commit."""
+        assert not [step for step in steps_of(name) if "uses" in step]
+        assert not [job for job in building.workflow(name)["jobs"].values() if "uses" in job or "container" in job]
+
+    def test_no_foreign_text_becomes_part_of_a_script(self, name: str) -> None:
+        assert not [step for step in steps_of(name) if "${{" in step["run"]]
+
+    def test_ends_by_itself(self, name: str) -> None:
+        assert all(0 < job["timeout-minutes"] <= 90 for job in building.workflow(name)["jobs"].values())
+
+    def test_an_advisory_service_has_to_answer(self, name: str) -> None:
+        """A-29: where one can be reached, a scan that asked nobody is no success."""
+        scans = [step for step in steps_of(name) if step["run"] in {".ci/run", "make supply-chain"}]
+        assert scans
+        assert {step["env"]["CI_REQUIRE_ADVISORIES"] for step in scans} == {"1"}
+
+
 class TestWorkflow:
-    def test_may_only_read(self) -> None:
-        assert building.workflow()["permissions"] == {"contents": "read"}
-        assert not [job for job in building.workflow()["jobs"].values() if "permissions" in job]
-
-    def test_uses_nobody_elses_actions(self) -> None:
-        steps = [step for job in building.workflow()["jobs"].values() for step in job["steps"]]
-        assert not [step for step in steps if "uses" in step]
-
     def test_runs_what_developers_run(self) -> None:
-        steps = [step for job in building.workflow()["jobs"].values() for step in job["steps"]]
-        assert [step["run"] for step in steps][-1] == ".ci/run"
+        assert building.workflow()["jobs"]["check"]["steps"][-1]["run"] == ".ci/run"
 
-    def test_no_foreign_text_becomes_part_of_a_script(self) -> None:
-        steps = [step for job in building.workflow()["jobs"].values() for step in job["steps"]]
-        assert not [step for step in steps if "${{" in step["run"]]
+    def test_builds_and_starts_the_images(self) -> None:
+        """A-220"""
+        assert building.workflow()["jobs"]["images"]["steps"][-1]["run"] == ".ci/images"
+
+
+class TestScan:
+    def test_comes_every_month_by_itself(self) -> None:
+        """B-O-1. YAML reads the word `on` as true."""
+        (schedule,) = building.workflow("scan")[True]["schedule"]
+        minute, hour, days, month, weekday = schedule["cron"].split()
+        assert (month, weekday) == ("*", "*")
+        assert all(1 <= int(day) <= 28 for day in days.split(","))
+        assert minute.isdigit()
+        assert hour.isdigit()
+
+    def test_looks_at_the_whole_history(self) -> None:
+        """A-53"""
+        fetch = building.workflow("scan")["jobs"]["supply-chain"]["steps"][0]["run"]
+        assert "git fetch" in fetch
+        assert "--depth" not in fetch
+
+    def test_runs_everything_on_regenerated_locks(self) -> None:
+        """A-34"""
+        runs = [step["run"] for step in building.workflow("scan")["jobs"]["upgrades"]["steps"]]
+        assert runs.index("make upgrade inventory") < runs.index(".ci/run")

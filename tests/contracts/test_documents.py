@@ -92,6 +92,13 @@ class TestExampleSecrets:
         good = {name: make_secret() for name in GENERATED_SECRETS}
         assert self.start_with_example(**good) == "accepted"
 
+    def test_start_without_a_secret_names_it(self) -> None:
+        for missing in GENERATED_SECRETS:
+            good = {name: make_secret() for name in GENERATED_SECRETS if name != missing}
+            done = reading.run_python("import personalq.settings", **good)
+            assert done.returncode == 1
+            assert missing in done.stderr.strip().splitlines()[-1]
+
     def test_passwords_for_compose_are_left_blank(self) -> None:
         shown = {name: value for name, value in reading.example_values().items() if name.endswith("_PASSWORD")}
         assert set(shown.values()) == {""}

@@ -40,6 +40,7 @@ def test_first_start_makes_a_private_file_with_fresh_secrets(env_file: Path) -> 
     assert len(values["SECRET_KEY"]) >= 64
     assert len(values["JWT_SIGNING_KEY"]) >= 64
     assert len(values["PERSONALQ_ENCRYPTION_KEYS"]) >= 64
+    assert len(values["PERSONALQ_AUDIT_KEYS"]) >= 64
     assert len({values[name] for name in GENERATED_SECRETS}) == len(GENERATED_SECRETS)
     assert values["PERSONALQ_HTTPS"] == "false"
     assert values["ALLOWED_HOSTS"] == "localhost,127.0.0.1"
@@ -55,7 +56,7 @@ def test_mode_is_private_whatever_the_umask(env_file: Path) -> None:
 
 
 def test_messages_name_variables_and_never_values(env_file: Path) -> None:
-    env_file.write_text("SECRET_KEY=mine\nPERSONALQ_ENCRYPTION_KEYS=mine, too\n")
+    env_file.write_text("SECRET_KEY=mine\nPERSONALQ_ENCRYPTION_KEYS=mine, too\nPERSONALQ_AUDIT_KEYS=mine, as well\n")
     said = make_or_complete(env_file, {})
     assert said == f"Added to {env_file}: JWT_SIGNING_KEY."
     assert parse(env_file.read_text())["JWT_SIGNING_KEY"] not in said
@@ -78,19 +79,16 @@ def test_missing_secret_is_appended_and_nothing_else_touched(env_file: Path) -> 
 
 def test_secret_from_elsewhere_is_not_made_again() -> None:
     given = {"SECRET_KEY_FILE": "/run/secret", "PERSONALQ_ENCRYPTION_KEYS_FILE": "/run/keys"}
-    assert find_missing(given, {"JWT_SIGNING_KEY": "x"}) == ()
+    assert find_missing(given, {"JWT_SIGNING_KEY": "x", "PERSONALQ_AUDIT_KEYS_FILE": "/run/audit"}) == ()
 
 
-def test_file_of_an_older_version_gets_a_key_for_encryption_once(env_file: Path) -> None:
+def test_file_of_an_older_version_gets_the_later_keys_once(env_file: Path) -> None:
     env_file.write_text("SECRET_KEY=kept\nJWT_SIGNING_KEY=kept, too\n")
-    assert make_or_complete(env_file, {}) == f"Added to {env_file}: PERSONALQ_ENCRYPTION_KEYS."
-    key = parse(env_file.read_text())["PERSONALQ_ENCRYPTION_KEYS"]
+    later = ("PERSONALQ_ENCRYPTION_KEYS", "PERSONALQ_AUDIT_KEYS")
+    assert make_or_complete(env_file, {}) == f"Added to {env_file}: {', '.join(later)}."
+    keys = {name: parse(env_file.read_text())[name] for name in later}
     assert make_or_complete(env_file, {}) == ""
-    assert parse(env_file.read_text()) == {
-        "SECRET_KEY": "kept",
-        "JWT_SIGNING_KEY": "kept, too",
-        "PERSONALQ_ENCRYPTION_KEYS": key,
-    }
+    assert parse(env_file.read_text()) == {"SECRET_KEY": "kept", "JWT_SIGNING_KEY": "kept, too", **keys}
 
 
 def test_commented_secret_does_not_count() -> None:
@@ -98,6 +96,7 @@ def test_commented_secret_does_not_count() -> None:
         "SECRET_KEY",
         "JWT_SIGNING_KEY",
         "PERSONALQ_ENCRYPTION_KEYS",
+        "PERSONALQ_AUDIT_KEYS",
     )
 
 

@@ -222,6 +222,35 @@ async def test_doubtful_lengths_are_refused(headers: Headers) -> None:
     assert (exchange.status, exchange.received) == (400, 0)
 
 
+HOST = (b"host", b"localhost")
+
+
+@pytest.mark.parametrize(
+    ("version", "headers"),
+    [
+        ("1.1", []),
+        ("1.1", [HOST, (b"host", b"evil.example")]),
+        ("1.1", [HOST, HOST]),
+        ("1.0", [HOST, HOST]),
+        ("1.0", [HOST, CHUNKED]),
+        ("0.9", [HOST]),
+        ("1.2", [HOST]),
+        ("2.0", [HOST]),
+    ],
+)
+async def test_what_a_proxy_may_have_read_in_another_way_is_refused(version: str, headers: Headers) -> None:
+    """RFC 9112, 3.2 and 6.1."""
+    exchange = await Exchange(part(b"")).run(*headers, http_version=version)
+    assert (exchange.status, exchange.received, exchange.application.bodies) == (400, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("version", "headers"), [("1.1", [HOST]), ("1.0", []), ("1.0", [HOST]), ("1.1", [HOST, CHUNKED])]
+)
+async def test_what_has_one_reading_is_let_in(version: str, headers: Headers) -> None:
+    assert (await Exchange(part(b""), GONE).run(*headers, http_version=version)).status == 200
+
+
 async def test_raw_bytes_in_the_address_are_refused() -> None:
     assert (await Exchange(part(b"")).run(query_string=b"a=\xff")).status == 400
 
@@ -273,9 +302,23 @@ async def test_refusals_over_https_carry_hsts(settings: Settings) -> None:
     assert headers["strict-transport-security"] == "max-age=63072000; includeSubDomains; preload"
 
 
+@pytest.mark.parametrize(
+    ("peer", "said", "told"),
+    [("127.0.0.1", b"https", 1), ("127.0.0.1", b"https, http", 0), ("203.0.113.9", b"https", 0)],
+)
+async def test_refusals_behind_a_proxy_carry_hsts_when_it_says_https(
+    peer: str, said: bytes, told: int, settings: Settings
+) -> None:
+    settings.SECURE_HSTS_SECONDS = 63_072_000
+    settings.PERSONALQ_TRUSTED_PROXIES = ["127.0.0.1"]
+    exchange = await Exchange().run(length(11), (b"x-forwarded-proto", said), client=(peer, 1))
+    assert list(exchange.headers).count("strict-transport-security") == told
+
+
 async def test_people_get_a_page() -> None:
     exchange = await Exchange().run(length(11), (b"accept", b"text/html,*/*"), path="/tasks")
     assert exchange.headers["content-type"] == "text/html; charset=utf-8"
+    assert "style-src 'self'" in exchange.headers["content-security-policy"]
     assert b"<h1>The request body is too large.</h1>" in exchange.sent[1]["body"]
 
 

@@ -1,4 +1,7 @@
+from io import BytesIO
+
 import pytest
+from django.core.handlers.asgi import ASGIRequest
 from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +12,7 @@ from personalq.lib.client_address import (
     client_address,
     is_trusted_proxy,
     resolve_client_address,
+    wider_address_group,
 )
 
 pytestmark = pytest.mark.security
@@ -88,6 +92,37 @@ def test_unix_socket_is_trusted_only_when_listed(settings: Settings) -> None:
 )
 def test_groups_of_rate_limits(address: str, group: str) -> None:
     assert address_group(address) == group
+
+
+@pytest.mark.parametrize(
+    ("address", "group"),
+    [
+        ("1.2.3.4", "1.2.3.4"),
+        ("::ffff:1.2.3.4", "1.2.3.4"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("2001:db8:1:ffff::9", "2001:db8:1::/48"),
+        ("2001:db8:2::9", "2001:db8:2::/48"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_wider_groups_of_rate_limits(address: str, group: str) -> None:
+    assert wider_address_group(address) == group
+
+
+def test_header_with_underscores_is_nobodys_word(proxied: None) -> None:
+    scope = {
+        "type": "http", "method": "GET", "path": "/", "client": ("10.0.0.1", 1),
+        "headers": [(b"x_forwarded_for", b"6.6.6.6"), (b"x-forwarded-for", b"1.2.3.4")],
+    }  # fmt: skip
+    assert client_address(ASGIRequest(scope, BytesIO())) == "1.2.3.4"
+
+
+def test_header_that_comes_twice_is_read_from_its_end(proxied: None) -> None:
+    scope = {
+        "type": "http", "method": "GET", "path": "/", "client": ("10.0.0.1", 1),
+        "headers": [(b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"1.2.3.4")],
+    }  # fmt: skip
+    assert client_address(ASGIRequest(scope, BytesIO())) == "1.2.3.4"
 
 
 @given(st.text(max_size=50), st.text(max_size=100))

@@ -137,6 +137,18 @@ def test_number(monkeypatch: pytest.MonkeyPatch) -> None:
     assert env.positive_float(NAME, 1.0, 10) == 0.5
 
 
+@pytest.mark.parametrize("value", ["1", "29", "401", "-1", "x"])
+def test_days_that_are_too_few_or_too_many_are_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv(NAME, value)
+    assert NAME in message_of(env.days_kept, NAME, 60, 400, fewest=30)
+
+
+@pytest.mark.parametrize(("value", "days"), [("", 60), ("0", 0), ("30", 30), ("400", 400)])
+def test_days_are_some_or_for_ever(monkeypatch: pytest.MonkeyPatch, value: str, days: int) -> None:
+    monkeypatch.setenv(NAME, value)
+    assert env.days_kept(NAME, 60, 400, fewest=30) == days
+
+
 @pytest.mark.parametrize("value", ["[]", "1", "{", "null", "[" * 100_000])
 def test_bad_object_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv(NAME, value)

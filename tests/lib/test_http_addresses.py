@@ -221,7 +221,7 @@ class TestWhatIsTold:
         with caplog.at_level(logging.WARNING, "personalq.outbound"), pytest.raises(HttpRefused):
             await fetch("GET", "https://innocent.example.com/path?key=hunter2")
         (record,) = caplog.records
-        assert vars(record)["fields"] == {"origin": "https://innocent.example.com"}
+        assert vars(record)["fields"] == {"host": "innocent.example.com"}
         assert "hunter2" not in record.getMessage()
 
     def test_checked_url_shows_neither_path_nor_query(self) -> None:

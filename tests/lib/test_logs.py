@@ -73,9 +73,121 @@ def test_secrets_are_redacted_everywhere(
         int(f"bad {SECRET} and password=hunter2hunter2")
     except ValueError:
         logger.exception("about %s", SECRET, extra={"fields": {"path": f"/{SECRET}", "more": [SECRET]}})
-    assert SECRET not in json.dumps({**only_line(stream), "more": None})
+    assert SECRET not in stream.getvalue()
     assert "hunter2" not in stream.getvalue()
     assert "ValueError" in only_line(stream)["exception"]
+
+
+HIDING_PLACES: dict[str, Any] = {
+    "text": f"/{SECRET}",
+    "list": ["a", [SECRET]],
+    "tuple": (SECRET,),
+    "set": {SECRET},
+    "object": {"a": {"b": SECRET}},
+    "name of a member": {SECRET: 1},
+    "bytes": SECRET.encode(),
+    "bytes in a list": [b"x " + SECRET.encode()],
+    "exception": ValueError(SECRET),
+    "exception in an object": {"a": [ValueError(SECRET)]},
+    "tuple as a name": {(SECRET, 1): 1},
+    "before the cut": "x" * 1990 + SECRET,
+    "across the second cut": "x" * 2990 + SECRET,
+    "deeper than anybody looks": {"a": {"b": {"c": {"d": {"e": SECRET}}}}},
+}
+
+
+@pytest.mark.parametrize("value", HIDING_PLACES.values(), ids=HIDING_PLACES.keys())
+def test_known_secret_is_found_wherever_a_field_holds_it(
+    value: object, lines: tuple[logging.Logger, io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """V16.2: redaction by value, in every shape that a field can have; not even half of it is left."""
+    monkeypatch.setattr(redaction, "_known", [])
+    redaction.register_secrets(SECRET)
+    logger, stream = lines
+    logger.error("x", extra={"fields": {"what": value}})
+    assert "what" in only_line(stream)
+    assert SECRET[:9] not in stream.getvalue()
+    assert SECRET[-9:] not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["password", "new_password", "api_key", "X-EL-Secret", "Authorization", "session_key", "access_token", "Cookie"],
+)
+def test_member_of_a_telling_name_is_not_shown_whatever_its_value(
+    name: str, lines: tuple[logging.Logger, io.StringIO]
+) -> None:
+    logger, stream = lines
+    logger.error("x", extra={"fields": {name: "plain", "inner": {name: ["plain"]}}})
+    line = only_line(stream)
+    assert (line[name], line["inner"]) == ("[redacted]", {name: "[redacted]"})
+
+
+@pytest.mark.parametrize("cut", [10_000, 11_000])
+@pytest.mark.parametrize("shift", range(1, 20, 3))
+def test_secret_at_the_cut_of_a_message_is_not_halved(
+    shift: int, cut: int, lines: tuple[logging.Logger, io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redaction, "_known", [])
+    redaction.register_secrets(SECRET)
+    logger, stream = lines
+    logger.error("%s%s%s", "x" * (cut - shift), SECRET, "y" * 5000)
+    assert SECRET[:2] not in stream.getvalue()
+
+
+def _fail(words: str) -> None:
+    raise ValueError(words)
+
+
+def test_secret_at_the_cut_of_a_traceback_is_not_halved(
+    lines: tuple[logging.Logger, io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redaction, "_known", [])
+    redaction.register_secrets(SECRET)
+    logger, stream = lines
+    for length in range(20_990, 21_010, 3):
+        words = "x" * 9000 + SECRET + "y" * (length - len("\nValueError: "))
+        try:
+            _fail(words)
+        except ValueError:
+            logger.exception("broke")
+    assert SECRET[-2:] not in stream.getvalue()
+
+
+def test_fields_cannot_take_the_place_of_what_every_line_says(lines: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = lines
+    logger.error("x", extra={"fields": {"level": "DEBUG", "message": "y", "time": 0}})
+    line = only_line(stream)
+    assert (line["level"], line["message"]) == ("ERROR", "x")
+    assert line["time"]
+
+
+def test_fields_are_bounded(lines: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = lines
+    logger.error("x", extra={"fields": {"text": "x" * 10**6, "list": ["y" * 100] * 10**5}})
+    line = only_line(stream)
+    assert (len(line["text"]), len(line["list"])) == (2000, 50)
+
+
+class Unspeakable:
+    def __str__(self) -> str:
+        raise RuntimeError(SECRET)
+
+
+def test_no_value_costs_the_line(lines: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = lines
+    circle: list[Any] = []
+    circle.append(circle)
+    fields = {"circle": circle, "unspeakable": Unspeakable(), "half": "\ud800", "number": float("nan")}
+    logger.error("x", extra={"fields": {**fields, "huge": 10**5000}})
+    line = only_line(stream)
+    assert (line["unspeakable"], line["number"], line["huge"]) == ("a Unspeakable", "nan", "a int")
+
+
+def test_what_is_no_mapping_is_left_out(lines: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = lines
+    logger.error("x", extra={"fields": ["a"]})
+    assert only_line(stream)["message"] == "x"
 
 
 def test_values_of_any_kind_are_described(lines: tuple[logging.Logger, io.StringIO]) -> None:
@@ -103,6 +215,20 @@ def test_configuration_is_accepted_by_logging() -> None:
         "logging.getLogger('django.request').warning('no')\n"
         "logging.getLogger('uvicorn.access').error('no')\n"
         "logging.getLogger('personalq.x').info('yes')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [json.loads(line)["message"] for line in done.stderr.splitlines()] == ["yes"]
+
+
+@pytest.mark.parametrize("name", ["django.template", "uvicorn.error", "uvicorn", "django.db.backends", "websockets"])
+def test_what_writes_down_all_that_passes_is_silent_at_the_most_talkative_level(name: str) -> None:
+    """A-197, A-201: frames of sockets hold prompts and tokens, a page's variables the request with its query."""
+    code = (
+        "import logging, logging.config\n"
+        "from personalq.lib.logs import configuration\n"
+        "logging.config.dictConfig(configuration('DEBUG'))\n"
+        f"logging.getLogger('{name}').debug('no')\n"
+        "logging.getLogger('personalq.x').debug('yes')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert [json.loads(line)["message"] for line in done.stderr.splitlines()] == ["yes"]

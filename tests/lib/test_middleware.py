@@ -32,6 +32,7 @@ PAGE_POLICY = {
     "object-src 'none'",
     "frame-ancestors 'none'",
     "manifest-src 'self'",
+    "report-uri /csp-reports",
 }
 
 

@@ -88,6 +88,14 @@ def test_rates_are_read(text: str, rate: Rate) -> None:
     assert parse_rate(text) == rate
 
 
+def test_looking_counts_nothing_and_refuses_what_would_be_one_too_many(key: str) -> None:
+    for _ in range(3):
+        limit(REQUEST, group="tried", key=key, rate="1/m", is_counted=False)
+    limit(REQUEST, group="tried", key=key, rate="1/m")
+    with pytest.raises(RateLimited):
+        limit(REQUEST, group="tried", key=key, rate="1/m", is_counted=False)
+
+
 @pytest.mark.usefixtures("redis_away")
 def test_work_goes_on_without_redis(key: str) -> None:
     assert limit(REQUEST, group="tried", key=key, rate="1/m") is None
@@ -143,6 +151,24 @@ class TestSignIn:
 
     def test_addresses_of_one_ipv6_network_count_together(self) -> None:
         assert [is_limited("alice", f"2001:db8::{n}") for n in range(3)] == [False, False, True]
+
+    def test_wider_network_may_do_four_times_as_much(self) -> None:
+        networks = [f"2001:db8:9:{n:x}::1" for n in range(9)]
+        assert [is_limited("alice", address) for address in networks] == [False] * 8 + [True]
+        assert not is_limited("alice", "2001:db8:a:1::1")
+
+    def test_wider_network_is_limited_over_all_names(self) -> None:
+        networks = [f"2001:db8:9:{n:x}::1" for n in range(21)]
+        tries = [is_limited(f"user-{n}", address) for n, address in enumerate(networks)]
+        assert tries == [False] * 20 + [True]
+
+    def test_refusal_of_the_wider_network_has_all_headers(self) -> None:
+        for n in range(8):
+            sign_in("alice", f"2001:db8:9:{n:x}::1")
+        with pytest.raises(RateLimited) as caught:
+            sign_in("alice", "2001:db8:9:ff::1")
+        assert set(caught.value.headers) == {"Retry-After", "RateLimit-Policy", "RateLimit"}
+        assert caught.value.headers["RateLimit-Policy"] == '"sign-in-name-network";q=8;w=3600'
 
     def test_mapped_addresses_are_not_one_bucket(self) -> None:
         assert [is_limited("alice", "::ffff:1.2.3.4") for _ in range(3)][-1]

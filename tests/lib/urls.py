@@ -1,11 +1,14 @@
 """Routes that exist to be looked at by the tests of the ground floor."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import DataError, OperationalError
+from django.db import DataError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse
-from django.urls import path, re_path
+from django.template.loader import get_template
+from django.urls import path, re_path, reverse
 from django.views.decorators.csrf import csrf_exempt
 from django_ratelimit.exceptions import Ratelimited
 from rest_framework import exceptions
@@ -99,6 +102,51 @@ def raising_page(request: HttpRequest, name: str) -> HttpResponse:
     raise RAISED[name]
 
 
+def _recurse(depth: int) -> int:
+    return _recurse(depth + 1)
+
+
+def _query(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+BREAKS: dict[str, Callable[[], object]] = {
+    "recursion": lambda: _recurse(0),
+    "codec": lambda: "x".encode(CANARY),
+    "surrogate": f"{CANARY}\ud800".encode,
+    "key": lambda: dict[str, str]()[CANARY],
+    "attribute": lambda: getattr(object(), CANARY),
+    "number": lambda: int(CANARY),
+    "file": Path(f"/{CANARY}/secret").read_text,
+    "template": lambda: get_template(f"{CANARY}.html"),
+    "address": lambda: reverse(CANARY),
+    "group": lambda: (_ for _ in ()).throw(ExceptionGroup(CANARY, [ValueError(CANARY)])),
+    "memory": lambda: (_ for _ in ()).throw(MemoryError(CANARY)),
+    "wrong statement": lambda: _query(f"SELECT '{CANARY}' FROM {CANARY.replace('-', '_')}"),
+    "data": lambda: _query(f"SELECT '{CANARY}'::integer"),
+    "integrity": lambda: _query("INSERT INTO django_session (session_key) VALUES (NULL)"),
+}
+"""What goes wrong by itself, with a canary in the message wherever it can stand there."""
+
+
+def _break(name: str) -> None:
+    something = {"of": CANARY}  # noqa: F841 - stands in the frame, as secrets do
+    password = CANARY  # noqa: F841
+    BREAKS[name]()
+
+
+class BreakingView(OpenView):
+    def get(self, _request: Request, name: str) -> Response:
+        _break(name)
+        return Response({})
+
+
+def breaking_page(request: HttpRequest, name: str) -> HttpResponse:
+    _break(name)
+    return HttpResponse()
+
+
 def page(request: HttpRequest) -> HttpResponse:
     return HttpResponse("<!doctype html><title>page</title>")
 
@@ -119,6 +167,8 @@ urlpatterns = [
     path("page/describe", describe),
     path("page/raise/<slug:name>", raising_page),
     path("api/v1/raise/<slug:name>", RaisingView.as_view()),
+    path("page/break/<str:name>", breaking_page),
+    path("api/v1/break/<str:name>", BreakingView.as_view()),
     path("api/v1/echo", EchoView.as_view()),
     path("api/v1/raw", RawEchoView.as_view()),
     path("api/v1/closed", ClosedView.as_view()),

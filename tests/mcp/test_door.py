@@ -196,4 +196,6 @@ def test_calls_are_counted_for_each_user(start_web: Any, alice: User, bob: User)
     refused = post(url, token_of(alice))
     assert code_of(refused) == (429, "rate_limited")
     assert int(refused.headers["retry-after"]) > 0
+    assert refused.headers["ratelimit-policy"] == '"mcp";q=3;w=3600'
+    assert refused.headers["ratelimit"].startswith('"mcp";r=0;t=')
     assert post(url, token_of(bob)).status_code == 200

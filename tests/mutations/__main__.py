@@ -15,7 +15,9 @@ from pathlib import Path
 
 from tests.mutations.table import ROOT, Mutation, mutations
 
-LEFT_OUT = shutil.ignore_patterns(".venv", ".git", "var", "__pycache__", ".mypy_cache", ".ruff_cache", ".hypothesis")
+LEFT_OUT = shutil.ignore_patterns(
+    ".venv", ".venv-tools", ".git", "var", "__pycache__", ".mypy_cache", ".ruff_cache", ".hypothesis"
+)
 
 
 def try_out(mutation: Mutation) -> str:

@@ -1,9 +1,7 @@
 """Keys are planted in every place that takes one; whatever echoes them, they stand nowhere afterwards."""
 
 import json
-import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -18,8 +16,9 @@ from tests.product.caller import Caller, Record
 from tests.product.conftest import Stage
 from tests.product.dialects import anthropic_of, openai_of
 from tests.product.installation import Installation
+from tests.product.looking import Planted, read_everything
 from tests.product.pages import Visitor
-from tests.product.traces import dump, everything_in_valkey, finds, forms_of, listening, logs
+from tests.product.traces import dump, everything_in_valkey, listening, logs
 from tests.wire.cursor_runner import succeeded
 from tests.wire.server import Exchange, Received, answering
 
@@ -30,22 +29,6 @@ PASSWORD = "a-long-password-of-an-owner"
 TIMES = 2000
 OFFSETS = (0, 25)
 """Wherever a text of repeated secrets is cut, one of two has at least a half of one there."""
-FOR_OPERATORS = ("/readiness", "/task-operator", "/task-operator/lock")
-"""What only operators may read."""
-
-
-@dataclass
-class Planted:
-    """The secrets by what they are. They look like nothing, so that only knowing them takes them out."""
-
-    keys: dict[str, str] = field(default_factory=dict)
-
-    def plant(self, what: str) -> str:
-        self.keys[what] = f"x{secrets.token_hex(24)}"
-        return self.keys[what]
-
-    def found_in(self, text: bytes) -> list[str]:
-        return [what for what, secret in self.keys.items() if finds(forms_of(secret), text)]
 
 
 @pytest.fixture
@@ -68,7 +51,7 @@ def owner(stage: Stage) -> Caller:
 
 def test_planted_secrets_stand_nowhere(stage: Stage, owner: Caller, planted: Planted) -> None:
     installation = stage.installation
-    for name in ("SECRET_KEY", "JWT_SIGNING_KEY", "PERSONALQ_ENCRYPTION_KEYS"):
+    for name in ("SECRET_KEY", "JWT_SIGNING_KEY", "PERSONALQ_ENCRYPTION_KEYS", "PERSONALQ_AUDIT_KEYS"):
         planted.keys[name] = read_env_file(installation.home.env_file)[name]
     with listening(installation, owner) as (frames, commands):
         tell_an_endpoint(stage, planted)
@@ -313,40 +296,3 @@ def fail(owner: Caller, agent: str) -> str:
     task = owner.queue(agent, "Tell.")
     owner.wait_until(task, "failed")
     return task
-
-
-# --- Who looks ---------------------------------------------------------------------------------------------
-
-
-def read_everything(caller: Caller) -> None:
-    """Every GET of the API, with each of the objects that lists tell of."""
-    document = caller.get("/schema")
-    ids: dict[str, list[str]] = {}
-    for path in sorted(path for path, methods in document["paths"].items() if "get" in methods):
-        for address in addresses(caller, path, ids):
-            status = caller.ask("GET", address).status
-            assert status == 200 or (status == 403 and path.endswith(FOR_OPERATORS)), (status, address)
-
-
-def addresses(caller: Caller, path: str, ids: dict[str, list[str]]) -> list[str]:
-    """What a path stands for; `ids` keeps what lists told already."""
-    collection, placeholder, rest = path.partition("/{uuid}")
-    if not placeholder:
-        return [path] if not path.endswith("/schema") else []
-    if collection not in ids:
-        ids[collection] = [*list_ids(caller, collection, ids)]
-    return [f"{collection}/{one}{rest}" for one in ids[collection]]
-
-
-def list_ids(caller: Caller, collection: str, ids: dict[str, list[str]]) -> Iterator[str]:
-    """Of the latest hundred objects; operators look at everybody's."""
-    lists = [f"{collection}?page_size=100"]
-    if collection.endswith("/artifacts"):
-        lists = [f"{address}/artifacts" for address in addresses(caller, "/api/v1/tasks/{uuid}", ids)]
-    elif collection.endswith("/webhook-deliveries"):
-        endpoints = addresses(caller, "/api/v1/webhook-endpoints/{uuid}", ids)
-        lists = [f"{address}/deliveries?page_size=100" for address in endpoints]
-    elif caller.ask("GET", f"{collection}?owner=all").status == 200:
-        lists = [f"{collection}?page_size=100&owner=all"]
-    for address in lists:
-        yield from (one["uuid"] for one in caller.get(address)["results"])

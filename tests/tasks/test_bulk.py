@@ -15,6 +15,7 @@ from tasks import bulk, dispatch, jobs, lifecycle, queues, sweep
 from tasks.bulk import TooManyBulkActions
 from tasks.claims import Claim
 from tasks.criteria import TaskCriteria
+from tasks.lifecycle import asked
 from tasks.messenger import Hint, messenger
 from tasks.models import Agent, BulkAction, Queue, Task
 from tasks.states import Status
@@ -212,7 +213,7 @@ class Killed(BaseException):
 @pytest.fixture
 def after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], None]:
     """Let something happen right after the n-th cancel."""
-    verb = lifecycle.cancel
+    verb = asked.cancel
 
     def arrange(number: int, happen: Callable[[], None]) -> None:
         calls: Iterator[int] = iter(range(1, 1_000_000))
@@ -223,7 +224,7 @@ def after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]]
                 happen()
             return done
 
-        monkeypatch.setattr(lifecycle, "cancel", cancel)
+        monkeypatch.setattr(asked, "cancel", cancel)
 
     return arrange
 

@@ -70,10 +70,12 @@ class SmtpServer:
             verb, _, rest = line.partition(" ")
             match verb.upper():
                 case "EHLO" | "HELO":
-                    self._say(peer, "250-mail.test\r\n250 8BITMIME")
+                    self._say(peer, "250-mail.test\r\n250-AUTH PLAIN\r\n250 8BITMIME")
                 case "MAIL":
                     envelope = _Envelope(sender=_address(rest))
                     self._say(peer, self.refusal or "250 ok")
+                case "AUTH":
+                    self._say(peer, "235 welcome")
                 case "RCPT":
                     envelope.recipients.append(_address(rest))
                     self._say(peer, "250 ok")

@@ -75,7 +75,7 @@ class DeliveryAdmin(ReadOnly, SafeModelAdmin[Delivery]):
     ordering = ("-id",)
     fields = readonly_fields = (
         "uuid", "endpoint", "event_id", "kind", "body", "state", "attempts", "failures", "last_status", "last_code",
-        "due_at", "give_up_at", "created_at", "delivered_at",
+        "due_at", "give_up_at", "created_at", "delivered_at", "request_id",
     )  # fmt: skip
     show_full_result_count = False
     actions = None

@@ -6,7 +6,8 @@ a secret was there, and never which.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Literal, NoReturn
@@ -20,12 +21,13 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import audit
+from accounts.audit.seldom import record_seldom
 from accounts.models import User
 from accounts.models.audit_event import Outcome
 from personalq.lib.asgi import DROPPED_HEADERS
-from personalq.lib.client_address import address_group, client_address
 from personalq.lib.errors import AppError, InvalidInput, MethodNotAllowed, NotAuthenticated
-from personalq.lib.rate_limits import limit
+from personalq.lib.rate_limits import limit, limit_address
+from personalq.lib.translation import app_error_from
 from webhooks.doors import secrets
 from webhooks.models import Door
 
@@ -158,10 +160,30 @@ def refuse(
     raise refusal or DoorRefused
 
 
+@contextmanager
+def noting_malformed(owner: User | None, about: About, *, kind: str) -> Iterator[None]:
+    """Tell the audit trail when somebody who has proved themselves sends what cannot be read."""
+    try:
+        yield
+    except Exception as error:
+        known = app_error_from(error)
+        if known is None or known.status >= AppError.status:
+            raise
+        record_seldom(
+            "door.malformed",
+            Outcome.FAILED,
+            within=NOTED_EVERY,
+            owner=owner,
+            about=about,
+            same={"code": known.code},
+            door_kind=kind,
+        )
+        raise
+
+
 def count_failure(request: HttpRequest) -> None:
     """Raises RateLimited when the address brings too many requests that are refused; good ones do not count."""
-    address = address_group(client_address(request))
-    limit(request, group="door-failure", key=address, rate="PERSONALQ_RATE_DOOR_FAILURE")
+    limit_address(request, group="door-failure", rate="PERSONALQ_RATE_DOOR_FAILURE")
 
 
 def _note(door: Door, column: str) -> None:

@@ -15,8 +15,9 @@ from accounts import audit
 from accounts.models import User
 from accounts.models.audit_event import Outcome
 from accounts.quotas import QuotaReached, take_place
+from accounts.refusals import not_yours
 from personalq.lib.constraints import NameTaken, conflicts
-from personalq.lib.errors import Conflict, FieldError, InvalidInput, NotFound, NotYours
+from personalq.lib.errors import Conflict, FieldError, InvalidInput, NotFound
 from tasks import locks
 from tasks.models import Agent, Queue
 from webhooks.doors import secrets, templates
@@ -99,7 +100,7 @@ def create(*, actor: User, name: str, kind: str, secret: str = "", **fields: Unp
     when agent or queue vanished.
     """
     door = Door(owner=actor, name=name, kind=kind, **fields)
-    _check(door)
+    _check(door, actor)
     plain = secrets.checked(kind, secret) if secret else secrets.new_secret(kind)
     limit = settings.PERSONALQ_DOORS_PER_USER
     with conflicts(taken=_name_taken(), gone=_gone("agent or queue")), transaction.atomic():
@@ -107,7 +108,7 @@ def create(*, actor: User, name: str, kind: str, secret: str = "", **fields: Unp
         _keep_references(door)
         door.save()
         secrets.keep(door, plain)
-        _record("door.created", door, actor, door_kind=kind)
+        _record("door.made", door, actor, door_kind=kind)
     return NewDoor(door=door, secret=plain)
 
 
@@ -118,7 +119,7 @@ def change(*, actor: User, door: Door, **changes: Unpack[DoorChanges]) -> Door:
         before = _values(current)
         for name, value in changes.items():
             setattr(current, name, value)
-        _check(current)
+        _check(current, actor)
         changed = sorted(name for name, value in _values(current).items() if value != before[name])
         if changed:
             _keep_references(current)
@@ -179,11 +180,11 @@ def _set_open(door: Door, actor: User, deed: str, *, is_open: bool) -> Door:
     return current
 
 
-def _check(door: Door) -> None:
+def _check(door: Door, actor: User) -> None:
     """Raises InvalidInput or ValidationError naming the field, or NotYours."""
     if door.kind not in DoorKind.values:
         raise InvalidInput.for_field("kind", "invalid_choice", f"Use one of: {', '.join(DoorKind.values)}.")
-    _check_references(door)
+    _check_references(door, actor)
     _check_signature(door)
     templates.check(door.template)
     templates.check(door.title_template, name="title_template")
@@ -193,13 +194,13 @@ def _check(door: Door) -> None:
     door.validate_constraints(exclude={"owner", "name", "agent", "queue"})
 
 
-def _check_references(door: Door) -> None:
+def _check_references(door: Door, actor: User) -> None:
     if door.agent is None and door.kind != DoorKind.TELEGRAM:
         raise InvalidInput.for_field("agent", "required", "Name the agent that works on what comes in.")
     if door.agent is not None and door.agent.owner_id != door.owner_id:
-        raise NotYours
+        raise not_yours(actor, door.agent)
     if door.queue is not None and not door.queue.is_shared and door.queue.owner_id != door.owner_id:
-        raise NotYours
+        raise not_yours(actor, door.queue)
 
 
 def _check_signature(door: Door) -> None:

@@ -189,6 +189,7 @@ def _secrets_of_settings() -> Iterator[str]:
         settings.SECRET_KEY,
         settings.JWT_SIGNING_KEY,
         *settings.PERSONALQ_ENCRYPTION_KEYS,
+        *settings.PERSONALQ_AUDIT_KEYS,
         settings.DATABASES["default"].get("PASSWORD"),
         urlsplit(settings.REDIS_LAYER_URL).password,
     ]

@@ -63,10 +63,11 @@ def _take(request: HttpRequest, uuid: UUID, *, kinds: frozenset[DoorKind], limit
 
 
 def _let_in(door: Door, scheme: Scheme, arrival: Arrival) -> intake.Taken:
-    payload = bodies.json_object(arrival.body)
-    event = scheme.event_of(arrival, payload)
+    with guard.noting_malformed(door.owner, ("door", door.uuid), kind=door.kind):
+        payload = bodies.json_object(arrival.body)
+        event = scheme.event_of(arrival, payload)
+        key = scheme.key_of(arrival, payload)
     digest = replay.digest_of(arrival.body)
-    key = scheme.key_of(arrival, payload)
     return intake.take(
         door=door,
         payload=payload,

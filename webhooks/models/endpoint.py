@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from personalq.lib import sealing
 from personalq.lib.names import NAME_LENGTH, plain_name
+from tasks.models.task import REQUEST_ID_LENGTH
 from webhooks.models.rotation import RotatedSecret, RotatedSecretQuerySet
 
 URL_LENGTH: Final = 2000
@@ -152,6 +153,14 @@ class Delivery(models.Model):
     give_up_at = models.DateTimeField(editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     delivered_at = models.DateTimeField(null=True, editable=False)
+    request_id = models.CharField(
+        max_length=REQUEST_ID_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The request that led to the event, or asked to send it again; empty: none did.",
+    )
 
     objects = DeliveryQuerySet.as_manager()
 

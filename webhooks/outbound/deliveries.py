@@ -6,6 +6,7 @@ from typing import Final
 from django.db import transaction
 from django.db.models import QuerySet
 
+from personalq.lib.current_request import current_request_id
 from tasks.clock import database_now
 from webhooks.models import Delivery, DeliveryState, Endpoint, EndpointSecret
 from webhooks.outbound import switching
@@ -49,8 +50,9 @@ def forget_old() -> None:
 
 def _ask_again(which: QuerySet[Delivery]) -> int:
     now = database_now()
+    asked = {"request_id": request_id} if (request_id := current_request_id()) else {}
     return which.update(
-        state=DeliveryState.PENDING, failures=0, due_at=now, delivered_at=None, give_up_at=now + FRESH_START
+        state=DeliveryState.PENDING, failures=0, due_at=now, delivered_at=None, give_up_at=now + FRESH_START, **asked
     )
 
 

@@ -20,6 +20,7 @@ from accounts.models import User
 from accounts.models.audit_event import Outcome
 from personalq.lib import http, sealing
 from personalq.lib.constraints import NameTaken, conflicts
+from personalq.lib.current_request import current_request_id
 from personalq.lib.errors import Conflict, InvalidInput, NotFound
 from tasks.clock import database_now
 from webhooks.models import Delivery, Endpoint, EndpointSecret, OffReason
@@ -140,6 +141,7 @@ def send_test(*, endpoint: Endpoint) -> Delivery:
     current = lock_switched_on(endpoint)
     switching.try_now(current)
     delivery = Delivery(endpoint=current, kind=PING, body=_ping_body(current, database_now()))
+    delivery.request_id = current_request_id()
     delivery.due_at = database_now()
     delivery.give_up_at = delivery.due_at + FRESH_START
     delivery.save(force_insert=True)

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
 
 from personalq.lib import sealing
+from personalq.lib.http import Cause
 from tasks.clock import database_now
 from webhooks.models import Delivery, Endpoint, EndpointSecret
 
@@ -28,6 +29,7 @@ class Lease:
     """The right to send to one endpoint until a time, and what that needs."""
 
     endpoint_id: int
+    cause: Cause
     until_at: datetime
     url: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
@@ -50,7 +52,8 @@ def take(*, endpoint_id: int) -> Lease | None:
         return None
     until_at = database_now() + LEASE
     Endpoint.objects.filter(pk=endpoint.pk).update(claimed_until_at=until_at)
-    return Lease(endpoint_id=endpoint.pk, until_at=until_at, url=endpoint.url, secrets=secrets)
+    cause = Cause(owner_id=endpoint.owner_id, noun="endpoint", uuid=endpoint.uuid)
+    return Lease(endpoint_id=endpoint.pk, cause=cause, until_at=until_at, url=endpoint.url, secrets=secrets)
 
 
 def release(*, lease: Lease) -> bool:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.views.decorators.debug import sensitive_variables
 
+from personalq.lib.current_request import current_request_id
 from tasks.models import TaskEvent
 from tasks.states import WORDS, Status
 from webhooks.outbound import nudges
@@ -27,8 +28,9 @@ FOR KEY SHARE SKIP LOCKED
 # Only what is listed here leaves the house: no prompt, output, result or reason.
 _WRITE: Final = """
 WITH written AS (
-    INSERT INTO webhook_deliveries (endpoint_id, event_id, kind, give_up_at, body)
-    SELECT e.id, v.id, v.kind, statement_timestamp() + %(give_up_after)s::interval, json_build_object(
+    INSERT INTO webhook_deliveries (endpoint_id, event_id, kind, give_up_at, request_id, body)
+    SELECT e.id, v.id, v.kind, statement_timestamp() + %(give_up_after)s::interval,
+        coalesce(nullif(%(request_id)s, ''), t.request_id, ''), json_build_object(
         'type', v.kind,
         'timestamp', to_char(v.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         'data', json_build_object(
@@ -78,6 +80,7 @@ def _write(events: Sequence[TaskEvent], endpoints: Sequence[int]) -> list[tuple[
         endpoints=endpoints,
         events=[event.id for event in events],
         give_up_after=GIVE_UP_AFTER,
+        request_id=current_request_id(),
         words=_WORD_OF_STATUS,
         tasks=f"{settings.PERSONALQ_PUBLIC_URL}/tasks/",
         schedules=f"{settings.PERSONALQ_PUBLIC_URL}/schedules/",

@@ -16,7 +16,7 @@ from webhooks.models import Delivery, Endpoint, NoticeKind, OffReason
 from webhooks.notices import recording as notices
 from webhooks.outbound import nudges
 
-ABOUT: Final = "webhook_endpoint"
+ABOUT: Final = "endpoint"
 FRESH_START: Final = timedelta(days=3)
 
 

@@ -14,8 +14,9 @@ from django.views.decorators.debug import sensitive_variables
 from accounts import audit
 from accounts.models import Credential, Provider, User
 from accounts.models.audit_event import Outcome
+from accounts.refusals import not_yours
 from personalq.lib.constraints import conflicts
-from personalq.lib.errors import AppError, Conflict, InvalidInput, NotFound, NotYours, RateLimited, Unavailable
+from personalq.lib.errors import AppError, Conflict, InvalidInput, NotFound, RateLimited, Unavailable
 from webhooks.doors import keeping
 from webhooks.models import DoorKind, TelegramBot
 from webhooks.models.telegram import USERNAME_LENGTH
@@ -106,7 +107,7 @@ def create(
 
     Raises BotTaken, NameTaken, QuotaReached, and ValidationError or InvalidInput naming the field.
     """
-    _check_speech(actor, speech_credential, voice)
+    _check_speech(actor, actor, speech_credential, voice)
     with conflicts(taken=BotTaken()), transaction.atomic():
         if TelegramBot.objects.filter(telegram_id=identity.telegram_id).exists():
             raise BotTaken
@@ -121,7 +122,7 @@ def create(
         )
         tokens.put(bot, identity.token)
         bot.save()
-        _record("created", bot, actor)
+        _record("made", bot, actor)
     return bot
 
 
@@ -140,7 +141,7 @@ def change(*, actor: User, bot: TelegramBot, **changes: Unpack[BotChanges]) -> T
             _replace_token(current, changes["identity"])
         for name in ("is_shared", "speech_credential", "voice"):
             setattr(current, name, changes.get(name, getattr(current, name)))
-        _check_speech(owner, current.speech_credential, current.voice)
+        _check_speech(actor, owner, current.speech_credential, current.voice)
         current.save()
         _record("changed", current, actor)
     return current
@@ -172,9 +173,9 @@ def _replace_token(bot: TelegramBot, identity: Identity) -> None:
     tokens.put(bot, identity.token)
 
 
-def _check_speech(owner: User, credential: Credential | None, voice: str) -> None:
+def _check_speech(actor: User, owner: User, credential: Credential | None, voice: str) -> None:
     if credential is not None and credential.owner_id != owner.pk:
-        raise NotYours
+        raise not_yours(actor, credential)
     if credential is not None and credential.provider != Provider.ELEVENLABS:
         raise InvalidInput.for_field("speech_credential", "wrong_provider", "Use a credential of ElevenLabs.")
     if voice and not re.fullmatch(VOICE_FORM, voice):

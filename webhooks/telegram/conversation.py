@@ -54,7 +54,7 @@ def _carry_out(request: HttpRequest, bot: TelegramBot, body: Mapping[str, Any]) 
         return _IGNORED
     try:
         with transaction.atomic():
-            return _message(request, bot, update) if isinstance(update, Message) else _press(request, bot, update)
+            return _message(request, bot, update) if isinstance(update, Message) else _press(bot, update)
     except AppError as error:
         return _refused(bot, update, error)
     except Exception as error:
@@ -74,7 +74,7 @@ def _message(request: HttpRequest, bot: TelegramBot, message: Message) -> Done:
         return _start(request, bot, message, command)
     link = links.find(bot, message.place)
     if link is None:
-        return _stranger(request, bot, message.place)
+        return _stranger(bot, message.place)
     return _from_linked(link, message, command)
 
 
@@ -112,14 +112,14 @@ def _wordless(link: TelegramLink, message: Message) -> Done:
 @sensitive_variables()
 def _start(request: HttpRequest, bot: TelegramBot, message: Message, command: Command) -> Done:
     if not _may_guess(request, bot, message.place):
-        return _stranger(request, bot, message.place)
+        return _stranger(bot, message.place)
     link = links.link_by_code(bot=bot, place=message.place, text=command.argument)
     if link is not None:
         replies.say(bot, message, commands.greeting(link))
         return Done(Outcome.DONE, "linked")
     known = links.find(bot, message.place)
     if known is None:
-        return _stranger(request, bot, message.place)
+        return _stranger(bot, message.place)
     replies.say(bot, message, "This code is not good any more. Make a new one on the page of the bot.")
     return Done(Outcome.REFUSED, "code_refused")
 
@@ -132,14 +132,14 @@ def _may_guess(request: HttpRequest, bot: TelegramBot, place: Place) -> bool:
     return True
 
 
-def _press(request: HttpRequest, bot: TelegramBot, press: Press) -> Done:
+def _press(bot: TelegramBot, press: Press) -> Done:
     link = links.find(bot, press.place)
     if link is None:
-        return _stranger(request, bot, press.place)
+        return _stranger(bot, press.place)
     replies.notice(bot, press.callback_id, deeds.press(link, press.data))
     return Done(Outcome.DONE, press.data.partition(":")[0])
 
 
-def _stranger(request: HttpRequest, bot: TelegramBot, place: Place) -> Done:
-    strangers.note(bot, place, request)
+def _stranger(bot: TelegramBot, place: Place) -> Done:
+    strangers.note(bot, place)
     return Done(Outcome.IGNORED, "stranger")

@@ -36,6 +36,7 @@ def take_update(request: HttpRequest, door: str) -> JsonResponse:
         shown=shown,
         proves=lambda expected: verify_secret(expected, shown.value),
     )
-    body = bodies.read(request, limit_bytes=bodies.limit_of(PREFIX))
-    conversation.take(request, found, bodies.json_object(body, mends_text=True))
+    with guard.noting_malformed(found.owner, ("door", uuid), kind=DoorKind.TELEGRAM):
+        body = bodies.json_object(bodies.read(request, limit_bytes=bodies.limit_of(PREFIX)), mends_text=True)
+    conversation.take(request, found, body)
     return JsonResponse({"ok": True})

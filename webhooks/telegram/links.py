@@ -16,7 +16,8 @@ from django.views.decorators.debug import sensitive_variables
 from accounts import audit, quotas
 from accounts.models import User
 from accounts.models.audit_event import Outcome
-from personalq.lib.errors import Conflict, NotFound, NotYours
+from accounts.refusals import not_yours
+from personalq.lib.errors import Conflict, NotFound
 from tasks import access as tasks_access
 from tasks import locks
 from tasks.models import Agent, Queue
@@ -59,8 +60,10 @@ def make_code(*, actor: User, bot: TelegramBot, agent: Agent) -> NewCode:
 
     Raises NotYours unless the bot is the actor's or shared and the agent the actor's.
     """
-    if not may_link(actor, bot) or agent.owner_id != actor.pk:
-        raise NotYours
+    if not may_link(actor, bot):
+        raise not_yours(actor, bot, owner=bot.door.owner)
+    if agent.owner_id != actor.pk:
+        raise not_yours(actor, agent)
     text = secrets.token_urlsafe(CODE_BYTES)
     with transaction.atomic():
         TelegramLinkCode.objects.filter(bot=bot, owner=actor).delete()
@@ -159,11 +162,11 @@ def change(
     if current is None:
         raise NotFound
     if agent is not None:
-        _check_agent(agent, current.owner_id)
+        _check_agent(actor, agent, current.owner_id)
         current.agent = agent
     if not isinstance(queue, str):
         if queue is not None and not tasks_access.queues_of(current.owner).filter(pk=queue.pk).exists():
-            raise NotYours
+            raise not_yours(actor, queue)
         current.queue = queue
     if wants_speech is not None:
         current.wants_speech = wants_speech
@@ -186,9 +189,9 @@ def forget_codes() -> int:
     return TelegramLinkCode.objects.filter(expires_at__lt=Now()).delete()[0]
 
 
-def _check_agent(agent: Agent, owner_id: int) -> None:
+def _check_agent(actor: User, agent: Agent, owner_id: int) -> None:
     if agent.owner_id != owner_id:
-        raise NotYours
+        raise not_yours(actor, agent)
     if not locks.keep_agents({agent.pk}):
         raise Conflict("The agent was deleted at this moment. Choose another agent.")
 

@@ -6,7 +6,6 @@ from typing import Final
 
 from django.db import connection
 from django.db.models.functions import Now
-from django.http import HttpRequest
 
 from accounts import audit
 from accounts.models import AuditEvent
@@ -18,7 +17,7 @@ KIND: Final = "telegram.stranger"
 NOTED_EVERY: Final = timedelta(hours=1)
 
 
-def note(bot: TelegramBot, place: Place, request: HttpRequest) -> None:
+def note(bot: TelegramBot, place: Place) -> None:
     """Mention a stranger in the audit trail, in the caller's transaction."""
     _let_nobody_else_note(bot, place)
     lately = AuditEvent.objects.filter(at__gt=Now() - NOTED_EVERY, kind=KIND, object_uuid=bot.door.uuid)
@@ -28,7 +27,6 @@ def note(bot: TelegramBot, place: Place, request: HttpRequest) -> None:
             Outcome.DENIED,
             owner=bot.door.owner,
             about=("door", bot.door.uuid),
-            request=request,
             chat=place.chat_id,
             sender=place.sender_id,
         )

@@ -33,8 +33,9 @@ def take_call(request: HttpRequest) -> JsonResponse:
     if request.method != "POST":
         raise MethodNotAllowed(headers={"Allow": "POST"})
     door = _admit(request)
-    body = bodies.json_object(bodies.read(request, limit_bytes=bodies.limit_of(ADDRESS)))
-    tool, arguments, conversation = read_call(body)
+    with guard.noting_malformed(door.owner, ("door", door.uuid), kind=door.kind):
+        body = bodies.json_object(bodies.read(request, limit_bytes=bodies.limit_of(ADDRESS)))
+        tool, arguments, conversation = read_call(body)
     answer = tools.use(caller=Caller(door=door, conversation=conversation), tool=tool, arguments=arguments)
     return JsonResponse({"ok": True, "say": answer.say, "result": dict(answer.result)})
 

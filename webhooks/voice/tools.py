@@ -20,8 +20,9 @@ from django.db.models import F, QuerySet, Value
 from django.db.models.fields import CharField
 from django.db.models.functions import Cast, Concat, Now
 
+from accounts.refusals import not_yours
 from personalq.lib.constraints import conflicts
-from personalq.lib.errors import Conflict, InvalidInput, NotFound, NotYours
+from personalq.lib.errors import Conflict, InvalidInput, NotFound
 from personalq.lib.fields import StrictSerializer
 from personalq.lib.identifiers import as_uuid
 from tasks import access, lifecycle
@@ -213,7 +214,7 @@ def _own(door: Door, uuid: UUID, deed: access.Deed) -> Task:
     task = access.task_for(door.owner, uuid, deed)
     # Operators reach everybody's tasks, but nobody speaks to them for that.
     if task.owner_id != door.owner_id:
-        raise NotYours
+        raise not_yours(door.owner, task)
     return task
 
 

@@ -8,7 +8,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
+from accounts import audit
 from accounts.models import User
+from accounts.models.audit_event import Outcome
 
 USERNAME = "admin"
 # Any number will do, as long as nothing else takes the same advisory lock.
@@ -46,7 +48,8 @@ def create_first_operator() -> str:
             "Make one yourself: python manage.py createsuperuser"
         )
     password = secrets.token_urlsafe(PASSWORD_BYTES)
-    User.objects.create_superuser(username=USERNAME, password=password)
+    user = User.objects.create_superuser(username=USERNAME, password=password)
+    audit.record("user.made", Outcome.DONE, owner=user, about=("user", user.uuid), by="command")
     return (
         f"Sign in as {USERNAME} with the password {password}\nIt is shown only this once and stored nowhere. Keep it."
     )

@@ -4,7 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from accounts import audit
 from accounts.key_rotation import Progress, rotate, sealed_columns
+from accounts.models.audit_event import Outcome
 
 
 class Command(BaseCommand):
@@ -34,7 +36,11 @@ class Command(BaseCommand):
             raise CommandError("Some secrets are not under the first key. Run this command without --check.")
 
     def _rotate(self) -> None:
-        problems = [problem for column in sealed_columns() if (problem := self._report(rotate(column, self._tell)))]
+        done = [rotate(column, self._tell) for column in sealed_columns()]
+        problems = [problem for progress in done if (problem := self._report(progress))]
+        columns = {str(each.column): each.rotated for each in done}
+        outcome = Outcome.FAILED if problems else Outcome.DONE
+        audit.record("encryption_keys.rotated", outcome, by="command", columns=columns)
         if problems:
             raise CommandError(" ".join(problems))
 

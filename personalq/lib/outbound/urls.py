@@ -83,6 +83,12 @@ def parse_url(url: str, *, internal: Collection[str]) -> CheckedUrl:
     return CheckedUrl(scheme=scheme, host=host, port=port, is_internal=is_internal, path=path, query=match["query"])
 
 
+def host_in(url: str) -> str:
+    """The host of a URL that was refused for it; empty when it is none."""
+    match = _URL.fullmatch(url) if len(url) <= LONGEST_URL else None
+    return "" if match is None else match["host"].lower()
+
+
 def parse_target(target: str) -> str:
     """One ``host:port`` of the operator's list in the form in which URLs are compared with it.
 

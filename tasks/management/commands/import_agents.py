@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 from django.db import transaction
 
 from accounts.models import User
-from tasks import timing
+from tasks import timing, trail
 from tasks.management.json_command import FAILED, JsonCommand
 from tasks.older_tools import importing, sources
 from tasks.older_tools.importing import Manner, Outcome
@@ -61,7 +61,9 @@ class Command(JsonCommand):
 
 def _import(actor: User, found: list[Any], manner: Manner, *, is_dry_run: bool) -> list[Outcome]:
     if not is_dry_run:
-        return importing.import_agents(actor=actor, found=found, manner=manner)
+        outcomes = importing.import_agents(actor=actor, found=found, manner=manner)
+        trail.note_command("agents.imported", actor, **Counter(each.outcome for each in outcomes))
+        return outcomes
     with transaction.atomic():
         outcomes = importing.import_agents(actor=actor, found=found, manner=manner)
         transaction.set_rollback(True)

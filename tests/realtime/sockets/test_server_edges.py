@@ -18,6 +18,7 @@ from websockets.frames import Close, Frame, Opcode
 from accounts.models import User
 from personalq.serving.transports import EndingTransport
 from tests.realtime.sockets.conftest import Connect
+from tests.realtime.sockets.raw import Line, head
 from tests.realtime.sockets.serving import DEADLINE_SECONDS, WebProcess, wait_for
 
 pytestmark = [pytest.mark.security, pytest.mark.django_db]
@@ -37,32 +38,6 @@ def edge(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
         assert healthz_seconds(web) < DEADLINE_SECONDS
         yield web
         assert web.complaints == []
-
-
-class Line:
-    """A connection on which anything can be said."""
-
-    def __init__(self, web: WebProcess) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", web.port), timeout=30)
-
-    def say(self, data: bytes) -> None:
-        self.socket.sendall(data)
-
-    def hear_all(self) -> bytes:
-        """Everything until the server ends the connection, in one way or the other."""
-        heard = b""
-        try:
-            while received := self.socket.recv(65_536):
-                heard += received
-        except ConnectionError:
-            pass
-        return heard
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
 
 
 class Upgraded(Line):
@@ -87,10 +62,6 @@ def upgrade(web: WebProcess, *fields: str) -> bytes:
     key = base64.b64encode(os.urandom(16)).decode()
     wanted = ["Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"]
     return head(f"GET /ws/ HTTP/1.1\r\nHost: 127.0.0.1:{web.port}", *wanted, *fields)
-
-
-def head(*lines: str) -> bytes:
-    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def request(*fields: str) -> bytes:

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.test import RequestFactory
 
-from accounts import tokens
+from accounts import one_time_codes, passwords, resets, tokens
 from accounts.models import TokenFamily, User
 from personalq.lib.errors import InvalidToken
 from tests.realtime.sockets.conftest import Connect, StartWeb
@@ -134,6 +135,15 @@ def change_password(user: User) -> None:
     user.save()
 
 
+def change_password_by_the_verb(user: User) -> None:
+    passwords.replace(actor=None, user=user, new="quite another ordinary sentence", how="command", keeps_tokens=True)
+
+
+def reset_password(user: User) -> None:
+    code = one_time_codes.make(one_time_codes.Purpose.RESET, user=user, lasting=resets.LIFETIME)
+    resets.use(RequestFactory().post("/reset/new"), code=code.text, new="quite another ordinary sentence")
+
+
 def sign_out(user: User) -> None:
     tokens.revoke(TokenFamily.objects.get(user=user), "sign-out")
 
@@ -146,7 +156,12 @@ def delete(user: User) -> None:
     user.delete()
 
 
-@pytest.mark.parametrize("end_it", [deactivate, change_password, sign_out, sign_out_everywhere, delete])
+ENDINGS: list[Any] = [
+    deactivate, change_password, change_password_by_the_verb, reset_password, sign_out, sign_out_everywhere, delete,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("end_it", ENDINGS)
 def test_end_of_the_sign_in_closes_its_sockets(end_it: Any, connect: Connect, alice: User, bob: User) -> None:
     client, other = connect(alice), connect(bob)
     end_it(alice)

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import IdempotencyKey, User
+from accounts.models import IdempotencyKey, KnownKey, User
 from tasks import events, heartbeats, lifecycle, stop_switch
 from tasks.models import (
     Agent,
@@ -32,7 +32,7 @@ from tests.makers import kinds, make_agent, make_operator, make_queue, make_runn
 pytestmark = pytest.mark.django_db
 MODELS = (Agent, BulkAction, Heartbeat, Queue, SystemSetting, Task, TaskEvent, User, UserLimits)
 # What the machine alone reads: turns and starts of queues, and answers that nobody but their receiver may see.
-UNSHOWN = {QueueStart, QueueTurn, IdempotencyKey}
+UNSHOWN = {QueueStart, QueueTurn, IdempotencyKey, KnownKey}
 
 
 @pytest.fixture
@@ -44,6 +44,8 @@ def operator() -> User:
 def client(operator: User) -> SecureClient:
     client = SecureClient()
     client.force_login(operator)
+    # The first request of a session puts it into the list of sign-ins.
+    client.get("/account/sessions")
     return client
 
 

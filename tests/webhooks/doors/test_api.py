@@ -117,7 +117,7 @@ class TestMaking:
 
     def test_it_is_written_down(self, api: Api, owner: User) -> None:
         made = api.post("doors", body()).json()
-        event = AuditEvent.objects.get(kind="door.created")
+        event = AuditEvent.objects.get(kind="door.made")
         assert (event.actor_uuid, str(event.object_uuid)) == (owner.uuid, made["uuid"])
 
     def test_repeated_with_its_key_it_is_not_made_again_nor_shown_again(self, api: Api) -> None:

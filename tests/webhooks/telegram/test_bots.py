@@ -69,7 +69,7 @@ class TestMaking:
         assert (body["username"], body["name"], body["webhook_set_at"]) == ("pq_bot", "my bot", None)
         assert api("GET", f"/bots/{body['uuid']}").json() == body
         assert [method for method, _ in telegram.calls] == ["getMe"]
-        assert AuditEvent.objects.filter(kind="telegram_bot.created", object_uuid=body["uuid"]).exists()
+        assert AuditEvent.objects.filter(kind="telegram_bot.made", object_uuid=body["uuid"]).exists()
 
     @pytest.mark.security
     def test_token_is_shown_nowhere(self, api: Api, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,37 @@
+"""One-time codes, for operators: to be looked at. What they say is known to nobody here."""
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.invitations import WITHDRAWN, state_of
+from accounts.models import OneTimeCode
+from personalq.lib.admin import ReadOnly, SafeModelAdmin
+
+
+@admin.register(OneTimeCode)
+class OneTimeCodeAdmin(ReadOnly, SafeModelAdmin[OneTimeCode]):
+    """Resets, invitations and proofs of e-mail addresses. Invitations are withdrawn on their own page."""
+
+    list_display = ("purpose", "user", "made_by", "created_at", "expires_at", "state")
+    list_filter = ("purpose", "created_at", "expires_at", "used_at")
+    list_select_related = ("user", "made_by")
+    search_fields = ("uuid", "user__username", "made_by__username")
+    fields = readonly_fields = ("uuid", "purpose", "user", "made_by", "created_at", "expires_at", "used_at", "state")
+    show_full_result_count = False
+    actions = None
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # A list that can be narrowed by the beginning of a digest shows it, letter by letter.
+        return not lookup.startswith(("digest", "stamp")) and super().lookup_allowed(lookup, value, request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002
+        return False
+
+    @admin.display(description="state")
+    def state(self, code: OneTimeCode) -> str:
+        if code.used_at is not None:
+            return "used"
+        if state_of(code) == WITHDRAWN:
+            return WITHDRAWN
+        return "open" if code.expires_at > timezone.now() else "over"

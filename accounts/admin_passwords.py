@@ -1,0 +1,49 @@
+"""What the admin does about other people's passwords: setting one, and a link by which its owner sets one."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.contrib import messages
+from django.contrib.auth.forms import AdminPasswordChangeForm
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.views.decorators.debug import sensitive_variables
+
+from accounts import passwords, resets
+from accounts.models import User
+
+MOST_LINKS: Final = 10
+
+
+class OperatorPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # not generic at run time
+    """Django's form, whose password is set by the verb that ends what a new password ends.
+
+    The rules have been asked by the time that it is saved.
+    """
+
+    actor: User | None = None
+
+    @sensitive_variables()
+    def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002, ARG002 - Django's signature
+        new = self.cleaned_data["password1"] if self.cleaned_data.get("set_usable_password", True) else None
+        user: User = self.user
+        changed = passwords.replace(actor=self.actor, user=user, new=new, how="operator", is_checked=True)
+        user.password, user.session_epoch = changed.password, changed.session_epoch
+        return user
+
+
+def form_for(actor: User) -> type[OperatorPasswordForm]:
+    """The form in the hands of one operator."""
+    return type("OperatorPasswordForm", (OperatorPasswordForm,), {"actor": actor})
+
+
+def show_links(
+    request: HttpRequest, actor: User, users: Sequence[User], context: dict[str, Any]
+) -> HttpResponse | None:
+    """Make reset links and show them, this one time; None with a message when there are too many users."""
+    chosen = [user for user in users if user.is_active]
+    if not 1 <= len(chosen) <= MOST_LINKS:
+        messages.error(request, f"Choose 1 to {MOST_LINKS} active users.")
+        return None
+    links = [(user.get_username(), resets.make_link(actor=actor, user=user)) for user in chosen]
+    return TemplateResponse(request, "admin/reset_links.html", {**context, "links": links, "title": "Reset links"})

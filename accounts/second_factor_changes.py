@@ -1,0 +1,144 @@
+"""Setting up a second factor, new recovery codes, turning it off, and taking it away from somebody who has lost it."""
+
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from accounts import audit, passwords, recovery_codes, second_factor, second_step, sessions, totp
+from accounts.models import SecondFactor, User
+from accounts.models.audit_event import Outcome
+from accounts.second_step import WrongCode
+from personalq.lib import sealing
+from personalq.lib.errors import Conflict, InvalidInput
+
+REASON = "second factor"
+
+
+class FactorIsOn(Conflict):
+    """There is a second factor already."""
+
+    code = "second_factor_is_on"
+    title = "This account has a second factor already."
+    advice = "Turn it off first, which needs the password and a code."
+
+
+class FactorIsOff(Conflict):
+    """There is no second factor, or none that was begun."""
+
+    code = "second_factor_is_off"
+    title = "This account has no second factor, or its set-up was not begun."
+    advice = "Begin to set one up, and confirm it with a first code."
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """What an app has to be given. This is the only time that it is shown."""
+
+    secret: str = field(repr=False)
+    address: str = field(repr=False)
+    picture: str = field(repr=False)
+
+    @property
+    def spaced(self) -> str:
+        """The secret in groups of four, as people type it."""
+        return " ".join(self.secret[start : start + 4] for start in range(0, len(self.secret), 4))
+
+
+@sensitive_variables()
+def begin(request: HttpRequest, *, actor: User, password: str) -> Enrolment:
+    """Begin to set one up, in the place of a beginning that was not confirmed. It does not count yet.
+
+    Raises:
+        FactorIsOn: There is one already.
+        RateLimited, Unavailable, InvalidInput: As `passwords.prove`, naming `password`.
+    """
+    passwords.prove(request, password, user=actor, field="password")
+    secret = totp.new_secret()
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=actor.pk)
+        if second_factor.is_on(actor):
+            raise FactorIsOn
+        SecondFactor.objects.filter(user=actor).delete()
+        factor = SecondFactor(user=actor)
+        factor.secret = sealing.seal(secret, context=sealing.context_of(factor, second_factor.FIELD))
+        factor.save()
+    address = totp.address_of(secret, username=actor.get_username())
+    return Enrolment(secret=secret, address=address, picture=totp.picture_of(address))
+
+
+@sensitive_variables()
+def confirm(request: HttpRequest, *, actor: User, code: str) -> list[str]:
+    """Turn it on with a first code of the app, and end all other sign-ins. Returns the recovery codes, this one time.
+
+    Raises:
+        FactorIsOff: None was begun.
+        FactorIsOn: It is on already.
+        RateLimited, Unavailable: Too many attempts, or they cannot be counted.
+        WrongCode: The app shows another one.
+    """
+    second_step.limit_codes(request, actor)
+    with transaction.atomic():
+        factor = SecondFactor.objects.select_for_update(no_key=True).filter(user=actor).first()
+        if factor is None:
+            raise FactorIsOff
+        if factor.confirmed_at is not None:
+            raise FactorIsOn
+        step = totp.matching_step(second_factor.secret_of(factor), second_step.plain(code), after=factor.last_step)
+        if step is None:
+            raise WrongCode
+        SecondFactor.objects.filter(pk=factor.pk).update(confirmed_at=Now(), last_step=step)
+        texts = recovery_codes.replace(factor)
+        audit.record("second_factor.on", Outcome.DONE, actor=actor, about=("user", actor.uuid))
+    sessions.keep_only_this(request, actor, REASON)
+    return texts
+
+
+@sensitive_variables()
+def turn_off(request: HttpRequest, *, actor: User, password: str, code: str) -> None:
+    """Go on with the password alone; it needs both proofs. Raises FactorIsOff and what `begin` and `check` raise."""
+    _prove_both(request, actor, password, code)
+    SecondFactor.objects.filter(user=actor).delete()
+    audit.record("second_factor.off", Outcome.DONE, actor=actor, about=("user", actor.uuid))
+
+
+@sensitive_variables()
+def renew_recovery_codes(request: HttpRequest, *, actor: User, password: str, code: str) -> list[str]:
+    """Ten new recovery codes, which end the old ones; it needs both proofs. Raises what `turn_off` raises."""
+    _prove_both(request, actor, password, code)
+    with transaction.atomic():
+        factor = SecondFactor.objects.select_for_update(no_key=True).filter(user=actor).first()
+        if factor is None or factor.confirmed_at is None:
+            raise FactorIsOff
+        texts = recovery_codes.replace(factor)
+        audit.record("recovery_code.renewed", Outcome.DONE, actor=actor, about=("user", actor.uuid))
+    return texts
+
+
+def remove(*, actor: User | None, user: User) -> bool:
+    """Take somebody's factor away, who has lost it, and end their sign-ins; returns whether there was one.
+
+    Args:
+        actor: The operator; None is whoever has the shell.
+        user: Whose factor.
+    """
+    with transaction.atomic():
+        _, removed = SecondFactor.objects.filter(user=user).delete()
+        if not removed:
+            return False
+        sessions.end_all(user, REASON)
+        audit.record("second_factor.removed", Outcome.DONE, actor=actor, owner=user, about=("user", user.uuid))
+    return True
+
+
+@sensitive_variables()
+def _prove_both(request: HttpRequest, actor: User, password: str, code: str) -> None:
+    if not second_factor.is_on(actor):
+        raise FactorIsOff
+    passwords.prove(request, password, user=actor, field="password")
+    try:
+        second_step.check(request, actor, code)
+    except WrongCode as wrong:
+        raise InvalidInput.for_field("code", "wrong_code", f"{wrong.title} {wrong.advice}") from None
