@@ -72,7 +72,8 @@ def _of_runner(found: re.Match[str], headers: _Headers) -> str:
 def _of_telegram(found: re.Match[str], headers: _Headers) -> str:
     shown = _shown(headers, telegram.SECRET_HEADER)
     door = guard.find(uuid=UUID(found["uuid"]), kinds={DoorKind.TELEGRAM})
-    if door is None or not any([verify_secret(each, shown.value) for each in secrets.valid_secrets(door)]):  # noqa: C419
+    known = secrets.valid_secrets(door) if door else []
+    if door is None or not any([verify_secret(each, shown.value) for each in known]):  # noqa: C419 - all are compared
         return ""
     return f"door {door.pk}"
 

@@ -1,6 +1,6 @@
 """Agents: list, create, read, change, delete, pause, resume and end a hold."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
@@ -8,7 +8,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.idempotent import IdempotentPost
-from accounts.models import User
 from personalq.lib.openapi import conflict, no_content
 from personalq.lib.pagination import PageParameters
 from tasks import access, agents
@@ -30,15 +29,6 @@ class AgentView(ApiView):
     """What all routes about agents share."""
 
     scope: ClassVar[str] = "agents"
-
-    def with_objects(self, values: dict[str, Any], owner: User) -> dict[str, Any]:
-        """The values with the queue and credential that they name: those of the agent's owner, whoever asks."""
-        named: dict[str, Any] = {}
-        if "queue" in values:
-            named["queue"] = references.queue_to_use(owner, values["queue"])
-        if values.get("credential") is not None:
-            named["credential"] = references.credential_to_use(owner, values["credential"])
-        return {**values, **named}
 
 
 class AgentList(IdempotentPost, AgentView):
@@ -69,7 +59,7 @@ class AgentList(IdempotentPost, AgentView):
         },
     )
     def post(self, request: Request) -> Response:
-        values = self.with_objects(read_new_agent(body_of(request)), self.user)
+        values = references.with_objects(read_new_agent(body_of(request)), self.user)
         agent = agents.create(actor=self.user, **values)
         return created(agent_row(request)(agent))
 
@@ -108,7 +98,7 @@ class OneAgent(OneAgentView):
     )
     def patch(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
         agent = self.find("change")
-        changes = self.with_objects(read_changes(agent, body_of(request)), agent.owner)
+        changes = references.with_objects(read_changes(agent, body_of(request)), agent.owner)
         return Response(agent_row(request)(agents.change(actor=self.user, agent=agent, **changes)))
 
     @extend_schema(

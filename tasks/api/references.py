@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from accounts import credential_access
 from accounts.models import Credential, User
@@ -44,6 +44,18 @@ def credential_to_use(owner: User, name: str) -> Credential:
     """One of the owner's own credentials."""
     with naming("credential", "You have no credential of this name or id."):
         return credential_access.credential_to_use(owner, name)
+
+
+def with_objects(values: dict[str, Any], owner: User) -> dict[str, Any]:
+    """The values with the agent, queue and credential that they name: those of this owner, whoever asks."""
+    named: dict[str, Any] = {}
+    if values.get("agent") is not None:
+        named["agent"] = agent_to_use(owner, values["agent"])
+    if values.get("queue") is not None:
+        named["queue"] = queue_to_use(owner, values["queue"])
+    if values.get("credential") is not None:
+        named["credential"] = credential_to_use(owner, values["credential"])
+    return {**values, **named}
 
 
 def conversation_to_use(user: User, agent: Agent, name: str) -> Conversation:

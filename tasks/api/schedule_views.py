@@ -1,7 +1,7 @@
 """Schedules: list, create, read, change, delete; their next times and what became of the earlier ones."""
 
 from datetime import tzinfo
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -10,7 +10,6 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from accounts.api.idempotent import IdempotentPost
-from accounts.models import User
 from personalq.lib.openapi import conflict, no_content
 from personalq.lib.pagination import PageParameters
 from personalq.lib.queries import ListQuery
@@ -55,15 +54,6 @@ class ScheduleView(ApiView):
         """The zone of the reader's clock, if it was told. Raises InvalidInput naming the parameter."""
         return zone_named(self.query["zone"], field="zone") if "zone" in self.query else None
 
-    def with_objects(self, values: dict[str, Any], owner: User) -> dict[str, Any]:
-        """The values with the agent and queue that they name: those of the schedule's owner, whoever asks."""
-        named: dict[str, Any] = {}
-        if "agent" in values:
-            named["agent"] = references.agent_to_use(owner, values["agent"])
-        if values.get("queue") is not None:
-            named["queue"] = references.queue_to_use(owner, values["queue"])
-        return {**values, **named}
-
 
 class ScheduleList(IdempotentPost, ScheduleView):
     """Your schedules."""
@@ -96,7 +86,7 @@ class ScheduleList(IdempotentPost, ScheduleView):
         responses={201: documents.Schedule, **conflict(_TAKEN)},
     )
     def post(self, request: Request) -> Response:
-        values = self.with_objects(read_body(ScheduleForm, request), self.user)
+        values = references.with_objects(read_body(ScheduleForm, request), self.user)
         schedule = schedules.create(actor=self.user, **values)
         return created(schedule_in_full(schedule, request))
 
@@ -157,7 +147,7 @@ class OneSchedule(OneScheduleView):
     )
     def patch(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
         schedule = self.find("change")
-        changes = self.with_objects(read_body(ScheduleChanges, request), schedule.owner)
+        changes = references.with_objects(read_body(ScheduleChanges, request), schedule.owner)
         return Response(schedule_in_full(schedules.change(actor=self.user, schedule=schedule, **changes), request))
 
     @extend_schema(

@@ -5,15 +5,15 @@ import json
 import threading
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Self
+from typing import Any
 
 from tests.wire import anthropic_server, openai_server
-from tests.wire.server import Exchange, Handler, Received, WireServer, in_turn
+from tests.wire.server import Exchange, Handler, Received, StandIn, WireServer, in_turn
 
 PATIENCE_SECONDS = 30
 
 
-class Scripted:
+class Scripted(StandIn):
     """A server that finds the script of each request by the request's name."""
 
     def __init__(self, name_of: Callable[[Received], str]) -> None:
@@ -21,10 +21,6 @@ class Scripted:
         self._scripts: dict[str, Handler] = {}
         self._begins: dict[str, int] = {}
         self.server = WireServer(self._serve)
-
-    @property
-    def url(self) -> str:
-        return self.server.url
 
     def plays(self, name: str, *handlers: Handler) -> None:
         """The first request of this name meets the first handler, and so on; the last one stays.
@@ -46,13 +42,6 @@ class Scripted:
         is_there = self.server.wait_for(lambda: len(self.requests_for(name)) >= number, seconds=PATIENCE_SECONDS)
         assert is_there, f"{len(self.requests_for(name))} of {number} requests for {name} came"
         return self.asked(name)
-
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.server.__exit__(*error)
 
     async def _serve(self, exchange: Exchange) -> None:
         await self._scripts[self._name_of(exchange.request)](exchange)

@@ -11,17 +11,17 @@ import json
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tests.wire.server import Exchange, Received, WireServer
+from tests.wire.server import Exchange, Received, StandIn, WireServer
 
 TIMESTAMP = "2026-11-22T04:27:38.861Z"
 CALLBACK_SECONDS = 30
 OWN_SECRET = "webhook-secret-of-the-runner"
 
 
-class CursorRunner:
+class CursorRunner(StandIn):
     """Serves the routes that agents use; `results` are what its next executions come to.
 
     Args:
@@ -55,10 +55,6 @@ class CursorRunner:
         self.server = WireServer(self._serve)
 
     @property
-    def url(self) -> str:
-        return self.server.url
-
-    @property
     def paths(self) -> list[str]:
         """Of the requests so far, in their order."""
         return [request.path for request in self.server.requests]
@@ -78,13 +74,9 @@ class CursorRunner:
         assert self.server.wait_for(lambda: len(self.callbacks) >= number)
         return [one.result(CALLBACK_SECONDS) for one in list(self.callbacks)]
 
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
     def __exit__(self, *error: object) -> None:
         self._pool.shutdown(wait=True)
-        self.server.__exit__(*error)
+        super().__exit__(*error)
 
     async def _serve(self, exchange: Exchange) -> None:
         request = exchange.request

@@ -7,11 +7,11 @@ Sources: https://elevenlabs.io/docs/api-reference/speech-to-text/convert, …/te
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from tests.wire.multipart import fields_and_files
-from tests.wire.server import Exchange, Received, WireServer
+from tests.wire.server import Exchange, Received, StandIn, WireServer
 
 KEY: Final = "sk_5d1f0a6c2b9e4837a1c0ffee5d1f0a6c2b9e4837a1c0ffee"
 VOICE: Final = "JBFqnCBsd6RMkjVDRZzb"
@@ -32,7 +32,7 @@ class Recording:
 
 
 @dataclass
-class ElevenLabs:
+class ElevenLabs(StandIn):
     """A server; `heard` and `said` are what it was asked for.
 
     `words` is what it hears in any recording; `trouble` answers instead of the API while it is set.
@@ -47,21 +47,6 @@ class ElevenLabs:
 
     def __post_init__(self) -> None:
         self.server = WireServer(self._answer)
-
-    @property
-    def url(self) -> str:
-        return self.server.url
-
-    @property
-    def target(self) -> str:
-        return self.server.target
-
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.server.__exit__(*error)
 
     async def _answer(self, exchange: Exchange) -> None:
         if self.trouble is not None:

@@ -1,12 +1,12 @@
 """Whatever answers one HTTP request, as agents of cursor-agents called it."""
 
 import json
-from typing import Any, Self
+from typing import Any
 
-from tests.wire.server import Exchange, Handler, Received, WireServer
+from tests.wire.server import Exchange, Handler, Received, StandIn, WireServer
 
 
-class PlainTarget:
+class PlainTarget(StandIn):
     """Answers every request in the same way, or as `handler` does."""
 
     def __init__(
@@ -32,13 +32,6 @@ class PlainTarget:
     def json(self) -> Any:
         """Its body."""
         return json.loads(self.request.body)
-
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.server.__exit__(*error)
 
     async def _answer(self, exchange: Exchange) -> None:
         is_head = exchange.request.method == "HEAD"

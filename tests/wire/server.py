@@ -250,6 +250,28 @@ class WireServer:
             self._changed.notify_all()
 
 
+class StandIn:
+    """Somebody outside of this machine, played by a server of its own until the block ends."""
+
+    server: WireServer
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    @property
+    def target(self) -> str:
+        """As it stands in PERSONALQ_INTERNAL_HOSTS."""
+        return self.server.target
+
+    def __enter__(self) -> Self:
+        self.server.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.server.__exit__(*error)
+
+
 async def _receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Received:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.rstrip("\r\n").split("\r\n")

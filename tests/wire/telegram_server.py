@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tests.wire.multipart import fields_and_files
-from tests.wire.server import Exchange, WireServer
+from tests.wire.server import Exchange, StandIn, WireServer
 
 TOKEN: Final = "5550001:AAF-the_token-of-this-bot_0123456789"
 MOST_UNITS: Final = 4096
@@ -73,7 +73,7 @@ class Registered:
 
 
 @dataclass
-class TelegramServer:
+class TelegramServer(StandIn):
     """A server; `chats` are what people see, `calls` what it was asked for.
 
     `gone` and `blocked` are chats in which nothing can be said; `files` are recordings by their file_id; `trouble` is
@@ -92,21 +92,6 @@ class TelegramServer:
 
     def __post_init__(self) -> None:
         self.server = WireServer(self._answer)
-
-    @property
-    def url(self) -> str:
-        return self.server.url
-
-    @property
-    def target(self) -> str:
-        return self.server.target
-
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.server.__exit__(*error)
 
     def texts(self, chat_id: int) -> list[str]:
         """What stands in a chat, oldest first."""

@@ -12,11 +12,11 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from tests.wire.server import Exchange, Handler, Received, WireServer, answering, in_turn
+from tests.wire.server import Exchange, Handler, Received, StandIn, WireServer, answering, in_turn
 
 PIECE = b"x" * 65_536
 
@@ -32,7 +32,7 @@ class Message:
     request: Received
 
 
-class WebhookReceiver:
+class WebhookReceiver(StandIn):
     """Verifies each request, then answers it as the script says; `messages` are in the order in which they came."""
 
     def __init__(self, secret: str = "") -> None:
@@ -42,20 +42,9 @@ class WebhookReceiver:
         self._script: Handler = answering(200, b"thank you")
         self.server = WireServer(self._take)
 
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self.server.__exit__(*reason)
-
     @property
     def url(self) -> str:
         return f"{self.server.url}/hooks/personal-q"
-
-    @property
-    def target(self) -> str:
-        return self.server.target
 
     @property
     def ids(self) -> list[str]:

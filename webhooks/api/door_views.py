@@ -1,6 +1,6 @@
 """Doors: list, create, read, change, delete, and what can be asked of one."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from django.views.decorators.debug import sensitive_variables
@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.idempotent import IdempotentPost
-from accounts.models import User
 from personalq.lib.fields import NoBody
 from personalq.lib.negotiation import JsonWithoutType
 from personalq.lib.openapi import conflict, no_content
@@ -32,20 +31,7 @@ _NOT_TOLD = "`secret_not_told`: it is the door of a Telegram bot; rotate it by t
 _USED = "`idempotency_key_used`: the secret was made before and cannot be shown again."
 
 
-class DoorViews(ApiView):
-    """What all routes of doors share."""
-
-    def with_objects(self, values: dict[str, Any], owner: User) -> dict[str, Any]:
-        """The values with the agent and queue that they name: those of the door's owner, whoever asks."""
-        named: dict[str, Any] = {}
-        if "agent" in values:
-            named["agent"] = references.agent_to_use(owner, values["agent"])
-        if values.get("queue") is not None:
-            named["queue"] = references.queue_to_use(owner, values["queue"])
-        return {**values, **named}
-
-
-class DoorList(IdempotentPost, DoorViews):
+class DoorList(IdempotentPost, ApiView):
     """Your doors."""
 
     query_class = forms.DoorQuery
@@ -78,11 +64,11 @@ class DoorList(IdempotentPost, DoorViews):
     )
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        new = keeping.create(actor=self.user, **self.with_objects(read_body(forms.DoorForm, request), self.user))
+        new = keeping.create(actor=self.user, **references.with_objects(read_body(forms.DoorForm, request), self.user))
         return created({**door_row(request)(new.door), "secret": new.secret})
 
 
-class OneDoorView(DoorViews, ObjectView[Door]):
+class OneDoorView(ObjectView[Door]):
     """What all routes about one door share."""
 
     def fetch(self, uuid: UUID, deed: Deed) -> Door:
@@ -108,7 +94,7 @@ class OneDoor(OneDoorView):
     )
     def patch(self, request: Request, uuid: UUID) -> Response:  # noqa: ARG002 - a view's signature
         door = self.find("change")
-        changes = self.with_objects(read_body(forms.DoorChangeForm, request), door.owner)
+        changes = references.with_objects(read_body(forms.DoorChangeForm, request), door.owner)
         return Response(door_row(request)(keeping.change(actor=self.user, door=door, **changes)))
 
     @extend_schema(

@@ -100,7 +100,8 @@ def agreed(values_of_each: Iterable[list[str]]) -> Presented:
     if not given:
         return Presented("", "missing")
     first = given[0][0]
-    is_one = all([constant_time_compare(first.encode(), each[0].encode()) for each in given])  # noqa: C419
+    same = [constant_time_compare(first.encode(), each[0].encode()) for each in given]
+    is_one = all(same)
     if not is_one or any(len(values) > 1 for values in given):
         return Presented("", "contradictory")
     return Presented(first, "present") if first.strip() else Presented("", "missing")

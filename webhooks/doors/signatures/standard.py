@@ -39,7 +39,8 @@ def verify(secret: str, arrival: Arrival) -> bool:
     key = key_in(secret)
     expected = VERSION + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
     candidates = given.split(" ")[:MOST_SIGNATURES]
-    return bool(key) and any([constant_time_compare(each, expected) for each in candidates])  # noqa: C419
+    same = [constant_time_compare(each, expected) for each in candidates]
+    return bool(key) and any(same)
 
 
 def key_of(arrival: Arrival, payload: Mapping[str, Any]) -> str:  # noqa: ARG001 - a scheme's signature
