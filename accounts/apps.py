@@ -9,7 +9,8 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models must be loaded before. What is not used here registers receivers and inspections.
-        from accounts import admin_trail, inspections, outgoing, sign_in_trail  # noqa: F401, PLC0415
+        from accounts import admin_trail, inspections, outgoing  # noqa: F401, PLC0415
+        from accounts.sign_in import trail  # noqa: F401, PLC0415
         from personalq.lib import checks  # noqa: F401, PLC0415 - registers the system checks
         from personalq.lib import inspections as general  # noqa: F401, PLC0415 - registers those of the ground floor
 

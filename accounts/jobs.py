@@ -6,9 +6,12 @@ from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from accounts import guessing, known_keys, one_time_codes, personal_tokens, resets
+from accounts import known_keys, one_time_codes
 from accounts.audit import chain, operating, verifying
 from accounts.models import IdempotencyKey, TokenFamily
+from accounts.passwords import resets
+from accounts.sign_in import guessing
+from accounts.tokens import personal_tokens
 
 _logger = logging.getLogger("personalq.accounts")
 

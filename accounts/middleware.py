@@ -7,8 +7,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 
-from accounts import families, second_factor
+from accounts import second_factor
 from accounts.models import User
+from accounts.tokens import families
 from personalq.lib.problems import error_response, prefers_json
 
 SET_UP: Final = "/account/second-factor"

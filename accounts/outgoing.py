@@ -30,7 +30,7 @@ def _write(host: str, reason: str, cause: Cause) -> None:
         KIND,
         Outcome.DENIED,
         within=NOTED_EVERY,
-        owner=User.objects.filter(pk=cause.owner_id).first(),
+        owner=User.objects.filter(pk=cause.owner_id).first() if cause.owner_id is not None else None,
         # Not the object: an owner's many tasks may all call the same host.
         same={"host": host},
         reason=reason,

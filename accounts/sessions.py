@@ -10,11 +10,12 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from accounts import audit, families, tokens
+from accounts import audit, tokens
 from accounts.identity import Identity
 from accounts.models import TokenFamily, User
 from accounts.models.audit_event import Outcome
 from accounts.refusals import not_yours
+from accounts.tokens import families
 from personalq.lib.errors import NotFound
 
 OWNER_ENDED = "owner"

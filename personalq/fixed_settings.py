@@ -133,11 +133,11 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-    {"NAME": "accounts.password_rules.LongestLengthValidator"},
-    {"NAME": "accounts.password_rules.RepetitionValidator"},
-    {"NAME": "accounts.password_rules.OwnWordsValidator"},
+    {"NAME": "accounts.passwords.rules.LongestLengthValidator"},
+    {"NAME": "accounts.passwords.rules.RepetitionValidator"},
+    {"NAME": "accounts.passwords.rules.OwnWordsValidator"},
     # Last: it may ask a service elsewhere.
-    {"NAME": "accounts.breaches.BreachValidator"},
+    {"NAME": "accounts.passwords.breaches.BreachValidator"},
 ]
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

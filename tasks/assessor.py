@@ -42,8 +42,7 @@ class Assessor:
     def assess(self, text: str, *, is_document: bool, can_wait: bool = True) -> untrusted.Assessment:
         """As `untrusted.assess`. What the process cannot do is done here, slower for everybody but right.
 
-        Args:
-            can_wait: Whether the caller may wait for others' texts; one who keeps something meanwhile should not.
+        Who keeps something meanwhile, a lock or a transaction, should say that others' texts cannot be waited for.
         """
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() + bytes([is_document])
         with self._lately_turn:

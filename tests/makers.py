@@ -3,10 +3,11 @@
 from typing import Any
 from uuid import uuid4
 
-from accounts import credentials, personal_tokens
+from accounts import credentials
 from accounts.models import Credential, User
-from accounts.personal_tokens import NewToken
 from accounts.scopes import ALL
+from accounts.tokens import personal_tokens
+from accounts.tokens.personal_tokens import NewToken
 from tasks import events, lifecycle, states
 from tasks.claims import Claim
 from tasks.models import Agent, Queue, Task

@@ -1,6 +1,6 @@
 """Bodies of the routes of one's own account."""
 
-from accounts.password_rules import LONGEST
+from accounts.passwords.rules import LONGEST
 from personalq.lib.fields import StrictBooleanField, StrictCharField, StrictSerializer
 
 

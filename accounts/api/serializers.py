@@ -9,9 +9,9 @@ from rest_framework import serializers
 from accounts.identity import Identity
 from accounts.models import User
 from accounts.scopes import ALL
-from accounts.second_step import MOST_CODE_CHARACTERS
+from accounts.second_factor.step import MOST_CODE_CHARACTERS
 from accounts.sign_in import MAX_PASSWORD_CHARACTERS, MAX_USERNAME_CHARACTERS
-from accounts.signed_tokens import MAX_TOKEN_CHARACTERS
+from accounts.tokens.signed_tokens import MAX_TOKEN_CHARACTERS
 from personalq.lib.fields import StrictCharField, StrictSerializer
 
 

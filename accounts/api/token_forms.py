@@ -5,9 +5,9 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.models.personal_token import STATES
-from accounts.personal_tokens import DEFAULT_DAYS, LONGEST_DAYS
 from accounts.scopes import ALL
 from accounts.sign_in import MAX_USERNAME_CHARACTERS
+from accounts.tokens.personal_tokens import DEFAULT_DAYS, LONGEST_DAYS
 from personalq.lib.fields import (
     StrictCharField,
     StrictChoiceField,

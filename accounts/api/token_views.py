@@ -11,11 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from accounts import personal_tokens, token_access
 from accounts.api import token_forms as forms
 from accounts.api.base import READ_LIMIT, ApiView, Deed, ObjectView, created, read_body
 from accounts.api.idempotent import IdempotentPost
 from accounts.models import PersonalToken, User
+from accounts.tokens import personal_tokens, token_access
 from personalq.lib.errors import InvalidInput
 from personalq.lib.openapi import conflict, no_content
 from personalq.lib.pagination import PageParameters

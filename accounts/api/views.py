@@ -10,13 +10,14 @@ from rest_framework.response import Response
 from rest_framework.status import HTTP_204_NO_CONTENT
 from rest_framework.views import APIView
 
-from accounts import second_step, tokens
+from accounts import tokens
 from accounts.api.serializers import (
     MeSerializer,
     RefreshSerializer,
     SignInSerializer,
     TokenPairSerializer,
 )
+from accounts.second_factor import step
 from accounts.sign_in import user_by_password
 from personalq.lib.openapi import no_content
 from personalq.lib.rate_limits import RateLimitedView
@@ -42,7 +43,7 @@ class TokenView(APIView):
         given = dict(serializer.validated_data)
         code = given.pop("code")
         user = user_by_password(request._request, **given)
-        second_step.prove(request._request, user, code)
+        step.prove(request._request, user, code)
         return Response(TokenPairSerializer(tokens.issue_pair(user, request._request)).data)
 
 

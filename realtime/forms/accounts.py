@@ -7,7 +7,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.mails import EMAIL_CHARACTERS
 from accounts.one_time_codes import LONGEST_TYPED
-from accounts.password_rules import LONGEST, SHORTEST
+from accounts.passwords.rules import LONGEST, SHORTEST
 from accounts.sign_in import MAX_USERNAME_CHARACTERS
 from realtime.forms.fields import AnswerableForm, PlainCharField, SingleLineField
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from django import forms
 
 from accounts import scopes
-from accounts.personal_tokens import DEFAULT_DAYS
+from accounts.tokens.personal_tokens import DEFAULT_DAYS
 from personalq.lib.names import NAME_LENGTH
 from realtime.forms.fields import AnswerableForm, SingleLineField
 

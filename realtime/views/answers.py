@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts.idempotency import Answer, answer_once, fingerprint_of
 from accounts.models import User
-from accounts.page_access import show_form as show_form  # noqa: PLC0414 - for those who import it from here
+from accounts.pages.access import show_form as show_form  # noqa: PLC0414 - for those who import it from here
 from personalq.lib.errors import FieldError, InvalidInput
 from personalq.lib.rate_limits import limit
 from realtime.forms.fields import OnceForm

@@ -7,7 +7,7 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.views import waiting_time
+from accounts.pages.access import waiting_time
 from personalq.lib.errors import AppError, InvalidInput, MethodNotAllowed, RateLimited, Unavailable
 from realtime.forms.fields import AnswerableForm
 

@@ -5,7 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import mails, resets
+from accounts import mails
+from accounts.passwords import resets
 from realtime.forms.accounts import ResetAskForm, ResetForm
 from realtime.views.answers import posted, show_form
 from realtime.views.outside import answer_to, open_page

@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from accounts.signed_tokens import AccessToken
 from accounts.tokens import page_token
+from accounts.tokens.signed_tokens import AccessToken
 from personalq.lib.errors import MethodNotAllowed, NotAuthenticated
 from personalq.lib.problems import problem_response
 from personalq.lib.rate_limits import limit

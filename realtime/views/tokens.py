@@ -11,9 +11,10 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import personal_tokens, scopes, token_access
+from accounts import scopes
 from accounts.models import PersonalToken
 from accounts.models.personal_token import LIVE
+from accounts.tokens import personal_tokens, token_access
 from personalq.lib.errors import AppError, InvalidInput
 from personalq.lib.translation import app_error_from
 from realtime.forms.tokens import TokenForm

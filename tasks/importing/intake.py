@@ -49,8 +49,9 @@ def import_file(path: Path, *, is_dry_run: bool, progress: Progress) -> Report:
                 raise ImportUnderWay
             report = _Import(file, is_dry_run=is_dry_run, progress=progress).run()
             file.expect_unchanged()
-            counts = {"imported": report.imported, "present": report.present, "refused": len(report.refused)}
-            trail.note_command("tasks.imported", **counts)
+            trail.note_command(
+                "tasks.imported", imported=report.imported, present=report.present, refused=len(report.refused)
+            )
             transaction.set_rollback(is_dry_run)
     return report
 

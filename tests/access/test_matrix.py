@@ -30,7 +30,7 @@ CHANGES_NOTHING = {LED, 400, 401, 403, 404, 405, 409}
 def fast_and_uncounted(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # However long a slow machine takes for a row, looking changes nothing.
-    monkeypatch.setattr("accounts.families.USE_NOTED_EVERY", timedelta(days=1))
+    monkeypatch.setattr("accounts.tokens.families.USE_NOTED_EVERY", timedelta(days=1))
     # Nobody is there, which is known without asking.
     settings.PERSONALQ_TELEGRAM_URL = "http://127.0.0.1:1"
     cache.clear()

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from accounts import recovery_codes, totp
 from accounts.models import SecondFactor, User
+from accounts.second_factor import recovery_codes, totp
 from personalq.lib import sealing
 
 

@@ -9,7 +9,8 @@ from urllib.parse import unquote
 from celery import current_app
 from pytest_django import Settings
 
-from accounts import jobs, resets
+from accounts import jobs
+from accounts.passwords import resets
 from tests.wire.smtp_server import Letter, SmtpServer
 
 PUBLIC_URL = "https://queue-house.example.org"

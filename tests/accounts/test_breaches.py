@@ -9,8 +9,8 @@ import pytest
 from pytest_django import Settings
 
 from accounts import passwords
-from accounts.breaches import is_known
 from accounts.models import User
+from accounts.passwords.breaches import is_known
 from personalq.lib.errors import InvalidInput
 from tests.wire.breach_server import BreachServer, sha1
 from tests.wire.server import Exchange, WireServer

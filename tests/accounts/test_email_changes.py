@@ -8,9 +8,10 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import one_time_codes, passwords, resets
+from accounts import one_time_codes, passwords
 from accounts.models import AuditEvent, OneTimeCode, User
 from accounts.one_time_codes import Purpose
+from accounts.passwords import resets
 from tests.accounts.clients import SecureClient
 from tests.accounts.letters import PUBLIC_URL, code_of, link_of, post_office
 from tests.makers import PASSWORD, make_user

@@ -7,8 +7,9 @@ import pytest
 from django.core.cache import cache
 from pytest_django import Settings
 
-from accounts import guessing, tokens
+from accounts import tokens
 from accounts.models import TokenFamily, User
+from accounts.sign_in import guessing
 from tests.accounts.clients import SecureClient, sign_in
 from tests.makers import PASSWORD
 

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts.models import User
-from accounts.page_access import waiting_time
+from accounts.pages.access import waiting_time
 from personalq.lib.errors import InvalidCredentials, RateLimited, Unavailable
 from tests.accounts.clients import SecureClient, sign_in
 from tests.makers import PASSWORD, make_user
@@ -88,7 +88,7 @@ class TestSignIn:
     def test_wrong_shape_is_said_at_the_field_and_compared_with_nothing(
         self, client: SecureClient, alice: User, username: str, password: str
     ) -> None:
-        with patch("accounts.sign_in.authenticate") as compared:
+        with patch("accounts.sign_in.by_password.authenticate") as compared:
             answer = sign_in(client, username, password)
         assert compared.call_count == 0
         assert answer.status_code == 200

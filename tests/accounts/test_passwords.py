@@ -13,10 +13,11 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from accounts import one_time_codes, passwords, personal_tokens, tokens
+from accounts import one_time_codes, passwords, tokens
 from accounts.models import AuditEvent, OneTimeCode, PersonalToken, TokenFamily, User
 from accounts.one_time_codes import Purpose
-from accounts.resets import LIFETIME
+from accounts.passwords.resets import LIFETIME
+from accounts.tokens import personal_tokens
 from personalq.lib.errors import InvalidInput, InvalidToken
 from tests.accounts.clients import SecureClient, sign_in
 from tests.makers import PASSWORD, make_token, make_user

@@ -11,8 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import jobs, personal_tokens, token_text, tokens
+from accounts import jobs, tokens
 from accounts.models import PersonalToken, User
+from accounts.tokens import personal_tokens, token_text
 from personalq.lib.constraints import NameTaken
 from personalq.lib.errors import InvalidInput, InvalidToken, NotAuthenticated
 from tests.accounts.clients import SecureClient

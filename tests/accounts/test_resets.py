@@ -13,9 +13,10 @@ from django.utils import timezone
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from accounts import jobs, one_time_codes, resets, tokens
+from accounts import jobs, one_time_codes, tokens
 from accounts.models import AuditEvent, OneTimeCode, User
 from accounts.one_time_codes import Purpose
+from accounts.passwords import resets
 from personalq.lib.errors import InvalidToken
 from tests.accounts.clients import SecureClient, sign_in
 from tests.accounts.factors import make_factor
@@ -71,7 +72,7 @@ class TestAsking:
     def test_the_code_is_nowhere_but_in_the_letter(
         self, client: SecureClient, ada: User, post: SmtpServer, capfd: Any
     ) -> None:
-        with patch("accounts.resets.current_app.send_task") as sent:
+        with patch("accounts.passwords.resets.current_app.send_task") as sent:
             answer = ask(client, "ada")
         (call,) = sent.call_args_list
         assert call.kwargs["args"] == [[ada.pk]]
@@ -128,7 +129,7 @@ class TestAsking:
         self, client: SecureClient, ada: User, post: SmtpServer
     ) -> None:
         ask(client, "warming up")
-        with patch("accounts.resets.current_app.send_task") as sent:
+        with patch("accounts.passwords.resets.current_app.send_task") as sent:
             work = []
             for wanted in ("ada", "nobody", "ada@post.example.net", "nobody@post.example.net"):
                 with CaptureQueriesContext(connection) as queries:
@@ -180,7 +181,7 @@ class TestAsking:
     def test_without_a_broker_everybody_is_told_to_try_again(
         self, client: SecureClient, ada: User, post: SmtpServer
     ) -> None:
-        with patch("accounts.resets.current_app.send_task", side_effect=ConnectionRefusedError):
+        with patch("accounts.passwords.resets.current_app.send_task", side_effect=ConnectionRefusedError):
             assert [ask(client, who).status_code for who in ("ada", "nobody")] == [503, 503]
 
     def test_a_letter_that_is_not_taken_leaves_no_code(

@@ -11,8 +11,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import personal_tokens, recovery_codes, second_factor, second_factor_changes, tokens, totp
+from accounts import second_factor, tokens
 from accounts.models import AuditEvent, RecoveryCode, SecondFactor, TokenFamily, User
+from accounts.second_factor import changes, recovery_codes, totp
+from accounts.tokens import personal_tokens
 from personalq.lib import sealing
 from personalq.lib.errors import InvalidToken
 from tests.accounts.clients import SecureClient, sign_in
@@ -27,7 +29,7 @@ NOW = 60_000_000
 
 @pytest.fixture(autouse=True)
 def _still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("accounts.totp.step_now", lambda: NOW)
+    monkeypatch.setattr("accounts.second_factor.totp.step_now", lambda: NOW)
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ class TestSettingUp:
         assert len(secret) == 32
 
     def test_picture_and_text_say_the_same_to_the_app(self, alice: User, rf: Any) -> None:
-        begun = second_factor_changes.begin(rf.post("/"), actor=alice, password=PASSWORD)
+        begun = changes.begin(rf.post("/"), actor=alice, password=PASSWORD)
         parts = urlsplit(begun.address)
         asked = parse_qs(parts.query)
         assert (parts.scheme, parts.netloc, unquote(parts.path)) == ("otpauth", "totp", "/Personal-Q:alice")
@@ -212,7 +214,7 @@ class TestSigningInAtThePage:
     ) -> None:
         sign_in(client, "alice", PASSWORD)
         then = timezone.now().timestamp() + 301
-        monkeypatch.setattr("accounts.pending_sign_in.time.time", lambda: then)
+        monkeypatch.setattr("accounts.sign_in.pending.time.time", lambda: then)
         assert client.post("/sign-in/code", {"code": factor.code()})["Location"] == "/sign-in"
 
     @pytest.mark.parametrize("what", ["password", "is_active", "session_epoch"])

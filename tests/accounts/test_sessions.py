@@ -11,8 +11,9 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import families, jobs, tokens
+from accounts import jobs, tokens
 from accounts.models import AuditEvent, TokenFamily, User
+from accounts.tokens import families
 from personalq.lib.errors import InvalidToken
 from tests.accounts.clients import SecureClient, sign_in
 from tests.makers import PASSWORD, make_operator, make_token, make_user
@@ -25,7 +26,7 @@ PAGE = "/account/sessions"
 
 @pytest.fixture(autouse=True)
 def _nothing_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("accounts.families._lately", families._Lately())
+    monkeypatch.setattr("accounts.tokens.families._lately", families._Lately())
 
 
 def rows(client: SecureClient, **headers: str) -> list[dict[str, Any]]:
@@ -103,7 +104,7 @@ class TestUse:
     ) -> None:
         sign_in(client, "alice", PASSWORD)
         self.age(TokenFamily.objects.get(), 120)
-        monkeypatch.setattr("accounts.families._lately", families._Lately())
+        monkeypatch.setattr("accounts.tokens.families._lately", families._Lately())
         client.get("/api/v1/me")
         assert timezone.now() - (TokenFamily.objects.get().last_used_at or timezone.now()) < timedelta(seconds=60)
 

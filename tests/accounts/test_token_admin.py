@@ -4,9 +4,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 
-from accounts import personal_tokens, tokens
+from accounts import tokens
 from accounts.models import PersonalToken, User
-from accounts.personal_tokens import NewToken
+from accounts.tokens import personal_tokens
+from accounts.tokens.personal_tokens import NewToken
 from personalq.lib.errors import InvalidToken
 from tests.accounts.clients import SecureClient
 from tests.makers import make_token, make_user

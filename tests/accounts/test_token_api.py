@@ -280,7 +280,7 @@ class TestLeaks:
             raise RuntimeError("broken")
 
         text = make_token(alice).text
-        monkeypatch.setattr("accounts.personal_tokens._note_use", crash)
+        monkeypatch.setattr("accounts.tokens.personal_tokens._note_use", crash)
         answer = Api(token=text).get("me")
         assert answer.status_code == 500
         assert text not in answer.content.decode()

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from accounts import personal_tokens, scopes
+from accounts import scopes
 from accounts.models import User
+from accounts.tokens import personal_tokens
 from tests.commands import table
 from tests.commands.replay import RUNNER, TARGETS
 from tests.makers import make_operator

@@ -14,8 +14,8 @@ from uuid import uuid4
 
 import pytest
 
-from accounts import personal_tokens
 from accounts.models import User
+from accounts.tokens import personal_tokens
 from tasks import lifecycle
 from tasks.models import Agent, Task
 from tasks.states import Status

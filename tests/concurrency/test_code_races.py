@@ -9,9 +9,10 @@ from django.core.cache import cache
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from accounts import invitations, one_time_codes, passwords, resets
+from accounts import invitations, one_time_codes, passwords
 from accounts.models import OneTimeCode, User
 from accounts.one_time_codes import CodeRefused, NewCode, Purpose
+from accounts.passwords import resets
 from tests.concurrency.racing import ROUNDS, failures, race
 from tests.makers import PASSWORD, make_operator, make_user
 

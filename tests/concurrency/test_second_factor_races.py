@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from accounts import second_step
 from accounts.models import RecoveryCode, SecondFactor, User
-from accounts.second_step import WrongCode
+from accounts.second_factor import step
+from accounts.second_factor.step import WrongCode
 from tests.accounts.factors import Factor, make_factor
 from tests.concurrency.racing import race
 from tests.makers import make_user
@@ -21,13 +21,13 @@ NOW = 60_000_000
 
 @pytest.fixture(autouse=True)
 def _still_clock_and_no_limits(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    monkeypatch.setattr("accounts.totp.step_now", lambda: NOW)
+    monkeypatch.setattr("accounts.second_factor.totp.step_now", lambda: NOW)
     settings.RATELIMIT_ENABLE = False
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def bring(user: User, code: str) -> str:
-    second_step.check(RequestFactory().post("/"), user, code)
+    step.check(RequestFactory().post("/"), user, code)
     return "in"
 
 

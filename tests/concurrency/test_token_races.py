@@ -7,8 +7,9 @@ import pytest
 from django.db import transaction
 from pytest_django import Settings
 
-from accounts import personal_tokens, tokens
+from accounts import tokens
 from accounts.models import PersonalToken, User
+from accounts.tokens import personal_tokens
 from personalq.lib.errors import InvalidToken
 from tests.concurrency.racing import ROUNDS, failures, race
 from tests.makers import make_operator, make_token, make_user

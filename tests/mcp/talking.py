@@ -11,8 +11,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
-from accounts import personal_tokens, scopes
+from accounts import scopes
 from accounts.models import User
+from accounts.tokens import personal_tokens
 
 T = TypeVar("T")
 ACCEPTED = "application/json, text/event-stream"

@@ -6,8 +6,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from accounts import personal_tokens
 from accounts.models import PersonalToken, User
+from accounts.tokens import personal_tokens
 from personalq.lib.security_headers import FIXED_HEADERS
 from tests.clients import fresh_client
 from tests.mcp.talking import ACCEPTED, Agent, message, post, token_of

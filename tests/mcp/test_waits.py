@@ -15,8 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from mcp import Client
 from mcp_types import CallToolResult
 
-from accounts import personal_tokens
 from accounts.models import PersonalToken, User
+from accounts.tokens import personal_tokens
 from personalq.lib import stopping
 from tasks import lifecycle
 from tasks.engine import Engine

@@ -18,7 +18,7 @@ from django.test import override_settings
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from accounts import token_text
+from accounts.tokens import token_text
 from personalq.lib import client_address, logs, strict_json
 from personalq.lib.errors import MalformedBody
 from personalq.lib.outbound import addresses, urls

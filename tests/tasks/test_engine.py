@@ -76,7 +76,7 @@ def puppet(monkeypatch: pytest.MonkeyPatch, script: Any) -> Puppet:
     return runner
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
     """Look again and again until it holds."""
     end = time.monotonic() + seconds
     pause = threading.Event()

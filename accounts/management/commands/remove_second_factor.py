@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts import second_factor_changes
 from accounts.models import User
+from accounts.second_factor import changes
 
 
 class Command(BaseCommand):
@@ -20,6 +20,6 @@ class Command(BaseCommand):
         user = User.objects.filter(username=User.normalize_username(options["name"])).first()
         if user is None:
             raise CommandError("There is no user of this name.")
-        if not second_factor_changes.remove(actor=None, user=user):
+        if not changes.remove(actor=None, user=user):
             raise CommandError("This user has no second factor.")
         self.stdout.write("It is taken away. The password alone opens the account now; set up another factor.")

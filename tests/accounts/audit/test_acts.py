@@ -10,11 +10,12 @@ from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.utils import timezone
 
-from accounts import credentials, personal_tokens, tokens
+from accounts import credentials, tokens
 from accounts.audit import keys
 from accounts.credentials import TestResult
 from accounts.models import AuditEvent, AuditMark, Credential, PersonalToken, TokenFamily, User
 from accounts.models.audit_event import Outcome
+from accounts.tokens import personal_tokens
 from personalq.lib.admin import SafeModelAdmin
 from personalq.lib.errors import InvalidToken
 from tests.accounts.clients import SecureClient, sign_in

@@ -12,8 +12,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from accounts.models import TokenFamily, User
-from accounts.signed_tokens import AccessToken
 from accounts.tokens import issue_pair
+from accounts.tokens.signed_tokens import AccessToken
 
 PATIENCE_SECONDS = 20.0
 

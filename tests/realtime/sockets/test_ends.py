@@ -10,8 +10,9 @@ import httpx2
 import pytest
 from django.conf import settings as django_settings
 
-from accounts import passwords, second_factor_changes, sessions, tokens
+from accounts import passwords, sessions, tokens
 from accounts.models import TokenFamily, User
+from accounts.second_factor import changes
 from personalq.lib.errors import InvalidToken
 from tasks.models import Agent
 from tests.accounts.factors import make_factor
@@ -81,7 +82,7 @@ def end_all_sessions(user: User) -> None:
 
 def take_factor_away(user: User) -> None:
     make_factor(user)
-    second_factor_changes.remove(actor=None, user=user)
+    changes.remove(actor=None, user=user)
 
 
 EVERYTHING: Final = [deactivate, change_password, sign_out_everywhere]

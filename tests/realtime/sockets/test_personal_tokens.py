@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from accounts import personal_tokens, tokens
+from accounts import tokens
 from accounts.models import PersonalToken, User
+from accounts.tokens import personal_tokens
 from tasks.models import Agent
 from tests.makers import make_operator, make_task, make_token
 from tests.realtime.sockets.conftest import Connect

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from accounts import one_time_codes, passwords, resets, tokens
+from accounts import one_time_codes, passwords, tokens
 from accounts.models import TokenFamily, User
+from accounts.passwords import resets
 from personalq.lib.errors import InvalidToken
 from tests.realtime.sockets.conftest import Connect, StartWeb
 from tests.realtime.sockets.serving import WebProcess

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
-from accounts.signed_tokens import AccessToken
+from accounts.tokens.signed_tokens import AccessToken
 from personalq.api_about import openapi_document
 from tests.access.matrix import API
 from tests.access.world import ACTORS, CANARY, World

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from accounts import personal_tokens
 from accounts.models import User
 from accounts.scopes import ALL
+from accounts.tokens import personal_tokens
 from tests.clients import fresh_client
 from tests.tasks.older_tools.client import OldClient
 

@@ -1,5 +1,6 @@
 """A cancel is in the audit trail, whichever way it came and however it ended."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -163,8 +164,8 @@ def test_of_a_cancel_and_the_end_of_the_work_each_winner_leaves_the_right_row(
     for _ in range(20):
         task, claim = make_running(agent)
         ended, _cancelled = race(
-            lambda claim=claim: lifecycle.complete(claim=claim, result=""),
-            lambda task=task: lifecycle.cancel(actor=owner, task=task),
+            partial(lifecycle.complete, claim=claim, result=""),
+            partial(lifecycle.cancel, actor=owner, task=task),
         )
         outcome = AuditEvent.objects.get(kind=KIND, object_uuid=task.uuid).outcome
         state = Task.objects.get(pk=task.pk).state

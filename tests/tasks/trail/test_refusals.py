@@ -105,10 +105,11 @@ def test_flood_leaves_one_row_for_each_actor_and_object(as_bob: Api, task: Task,
 
 @pytest.mark.django_db(transaction=True)
 def test_flood_at_the_same_moment_leaves_one_row(transactional_db: None) -> None:
-    bob, task = make_user("bob"), make_task(make_agent(make_user()))
+    bob, agent = make_user("bob"), make_agent(make_user())
+    task = make_task(agent)
     for number in range(10):
         AuditEvent.objects.filter(kind=KIND).count()
-        each = make_task(task.agent) if number else task
+        each = make_task(agent) if number else task
         found = failures(race(*[lambda each=each: access.task_for(bob, each.uuid)] * 4))
         assert len(found) == 4
         assert AuditEvent.objects.filter(kind=KIND, object_uuid=each.uuid).count() == 1

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -76,7 +77,7 @@ def test_web_worker_and_delivery_log_the_same_id_and_tasks_side_by_side_keep_the
     take_turn(endpoint)
     for uuid, request_id in asked.items():
         assert lines.ids("tasks.engine", f"{uuid} begins") == {request_id}
-        wait_for(lambda uuid=uuid: lines.ids("tasks.engine", f"{uuid} is over"), 10)
+        wait_for(partial(lines.ids, "tasks.engine", f"{uuid} is over"), 10)
         assert lines.ids("tasks.engine", f"{uuid} is over") == {request_id}
     told = Delivery.objects.all()
     assert {one.request_id for one in told} == set(asked.values())

@@ -107,7 +107,9 @@ class TestEqualSecrets:
         assert secrets.forget_ended() == 1
         make_door(owner, DoorKind.GITLAB, secret=LONG)
 
-    @pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SIGNING_KEY", "PERSONALQ_ENCRYPTION_KEYS", "PERSONALQ_AUDIT_KEYS"])
+    @pytest.mark.parametrize(
+        "name", ["SECRET_KEY", "JWT_SIGNING_KEY", "PERSONALQ_ENCRYPTION_KEYS", "PERSONALQ_AUDIT_KEYS"]
+    )
     def test_none_is_a_secret_of_the_installation(self, name: str, owner: User) -> None:
         value = getattr(django_settings, name)
         with pytest.raises(SecretInUse):

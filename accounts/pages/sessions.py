@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from accounts import sessions
-from accounts.page_access import page, person
+from accounts.pages.access import page, person
 from personalq.lib.rate_limits import limit
 
 SECTION: Final = "account"

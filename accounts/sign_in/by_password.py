@@ -2,7 +2,7 @@
 
 Attempts are counted per address, and per name and address; never per name alone, because then a stranger
 could keep somebody out by failing in their name. Failures from many networks count for the name together, and
-then those have to wait who come from where nobody has signed in before (`accounts.guessing`).
+then those have to wait who come from where nobody has signed in before (`accounts.sign_in.guessing`).
 
 A wrong password, an unknown name and an inactive account get the same answer after the same work: Django
 hashes the password also when there is nobody to compare it with. Names and passwords are taken as typed,
@@ -15,8 +15,8 @@ from django.contrib.auth import authenticate
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import guessing, sign_in_trail
 from accounts.models import User
+from accounts.sign_in import guessing, trail
 from personalq.lib.client_address import client_address
 from personalq.lib.errors import InvalidCredentials, RateLimited
 from personalq.lib.rate_limits import limit_sign_in
@@ -42,7 +42,7 @@ def user_by_password(request: HttpRequest, username: str, password: str) -> User
         guessing.note_failure(request, target)
         # Without the name: people type passwords into the wrong field.
         _logger.info("A sign-in was refused", extra={"fields": {"address": client_address(request)}})
-        sign_in_trail.note_failed(username)
+        trail.note_failed(username)
         raise InvalidCredentials
     return user
 
@@ -53,6 +53,6 @@ def _admit(request: HttpRequest, username: str) -> guessing.Target:
         limit_sign_in(request, username)
         guessing.refuse_when_many(request, target)
     except RateLimited:
-        sign_in_trail.note_limited(request, username)
+        trail.note_limited(request, username)
         raise
     return target

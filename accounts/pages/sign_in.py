@@ -11,11 +11,13 @@ from django.shortcuts import redirect, resolve_url
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import families, pending_sign_in, second_factor, second_step
-from accounts.forms import CodeForm, SignInForm
+from accounts import second_factor
 from accounts.models import User
-from accounts.page_access import show_form, take_refusal, waiting_time
-from accounts.sign_in import MAX_USERNAME_CHARACTERS
+from accounts.pages.access import show_form, take_refusal, waiting_time
+from accounts.pages.forms import CodeForm, SignInForm
+from accounts.second_factor import step
+from accounts.sign_in import MAX_USERNAME_CHARACTERS, pending
+from accounts.tokens import families
 from personalq.lib.errors import AppError, MethodNotAllowed, RateLimited, Unavailable
 
 CODE_METHODS: Final = frozenset({"GET", "HEAD", "POST"})
@@ -37,7 +39,7 @@ class SignInView(views.LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         user = form.get_user()
         if second_factor.is_on(user):
-            pending_sign_in.remember(self.request, user, target=self.get_redirect_url())
+            pending.remember(self.request, user, target=self.get_redirect_url())
             return redirect("sign-in-code")
         answer = super().form_valid(form)
         families.of_session(self.request)
@@ -62,13 +64,13 @@ def take_code(request: HttpRequest) -> HttpResponse:
     """The second step: a code of the app or on paper. Nobody comes here without the right password."""
     if request.method not in CODE_METHODS:
         raise MethodNotAllowed(headers={"Allow": ", ".join(sorted(CODE_METHODS))})
-    user = pending_sign_in.user_in(request)
+    user = pending.user_in(request)
     if user is None:
         return redirect("sign-in")
     form = CodeForm(request.POST if request.method == "POST" else None)
     refusal = _refused_code(request, user, form) if request.method == "POST" else None
     if request.method == "POST" and refusal is None and form.is_valid():
-        target = pending_sign_in.finish(request)
+        target = pending.finish(request)
         login(request, user)
         families.of_session(request)
         return redirect(target or resolve_url(settings.LOGIN_REDIRECT_URL))
@@ -79,8 +81,8 @@ def _refused_code(request: HttpRequest, user: User, form: CodeForm) -> AppError 
     if not form.is_valid():
         return None
     try:
-        second_step.check(request, user, form.cleaned_data["code"])
-    except (second_step.WrongCode, RateLimited, Unavailable) as refusal:
+        step.check(request, user, form.cleaned_data["code"])
+    except (step.WrongCode, RateLimited, Unavailable) as refusal:
         take_refusal(form, refusal)
         return refusal
     return None

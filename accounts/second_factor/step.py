@@ -1,4 +1,4 @@
-"""The second step of a sign-in: a code of an app (`accounts.totp`), or one on paper (`accounts.recovery_codes`).
+"""The second step of a sign-in: a code of an app (`totp`), or one on paper (`recovery_codes`).
 
 Nobody comes here without the right password, so no stranger can use up somebody's attempts. Each code is good once: the
 newest time step that was taken is kept, and compared under the lock of the factor's row.
@@ -10,9 +10,11 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import audit, guessing, recovery_codes, second_factor, totp
+from accounts import audit, second_factor
 from accounts.models import SecondFactor, User
 from accounts.models.audit_event import Outcome
+from accounts.second_factor import recovery_codes, totp
+from accounts.sign_in import guessing
 from personalq.lib.errors import InvalidCredentials, NotAuthenticated
 from personalq.lib.rate_limits import limit_address
 

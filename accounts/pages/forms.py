@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
 
-from accounts.second_step import MOST_CODE_CHARACTERS
+from accounts.second_factor.step import MOST_CODE_CHARACTERS
 from accounts.sign_in import MAX_PASSWORD_CHARACTERS, MAX_USERNAME_CHARACTERS, user_by_password
 from personalq.lib.errors import InvalidCredentials
 

@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import passwords, resets
+from accounts import passwords
 from accounts.models import User
+from accounts.passwords import resets
 
 MOST_LINKS: Final = 10
 

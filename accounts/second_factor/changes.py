@@ -7,10 +7,11 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import audit, passwords, recovery_codes, second_factor, second_step, sessions, totp
+from accounts import audit, passwords, second_factor, sessions
 from accounts.models import SecondFactor, User
 from accounts.models.audit_event import Outcome
-from accounts.second_step import WrongCode
+from accounts.second_factor import recovery_codes, step, totp
+from accounts.second_factor.step import WrongCode
 from personalq.lib import sealing
 from personalq.lib.errors import Conflict, InvalidInput
 
@@ -79,17 +80,17 @@ def confirm(request: HttpRequest, *, actor: User, code: str) -> list[str]:
         RateLimited, Unavailable: Too many attempts, or they cannot be counted.
         WrongCode: The app shows another one.
     """
-    second_step.limit_codes(request, actor)
+    step.limit_codes(request, actor)
     with transaction.atomic():
         factor = SecondFactor.objects.select_for_update(no_key=True).filter(user=actor).first()
         if factor is None:
             raise FactorIsOff
         if factor.confirmed_at is not None:
             raise FactorIsOn
-        step = totp.matching_step(second_factor.secret_of(factor), second_step.plain(code), after=factor.last_step)
-        if step is None:
+        matching = totp.matching_step(second_factor.secret_of(factor), step.plain(code), after=factor.last_step)
+        if matching is None:
             raise WrongCode
-        SecondFactor.objects.filter(pk=factor.pk).update(confirmed_at=Now(), last_step=step)
+        SecondFactor.objects.filter(pk=factor.pk).update(confirmed_at=Now(), last_step=matching)
         texts = recovery_codes.replace(factor)
         audit.record("second_factor.on", Outcome.DONE, actor=actor, about=("user", actor.uuid))
     sessions.keep_only_this(request, actor, REASON)
@@ -139,6 +140,6 @@ def _prove_both(request: HttpRequest, actor: User, password: str, code: str) -> 
         raise FactorIsOff
     passwords.prove(request, password, user=actor, field="password")
     try:
-        second_step.check(request, actor, code)
+        step.check(request, actor, code)
     except WrongCode as wrong:
         raise InvalidInput.for_field("code", "wrong_code", f"{wrong.title} {wrong.advice}") from None

@@ -4,9 +4,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts import second_factor_changes
 from accounts.models import RecoveryCode, SecondFactor, User
-from accounts.second_factor import FIELD
+from accounts.second_factor import FIELD, changes
 from personalq.lib.admin import ReadOnly, SafeModelAdmin
 
 
@@ -41,7 +40,7 @@ class SecondFactorAdmin(ReadOnly, SafeModelAdmin[SecondFactor]):
         factors = list(queryset.select_related("user"))
         for factor in factors:
             self.log_change(request, factor, "Taken away.")
-            second_factor_changes.remove(actor=actor, user=factor.user)
+            changes.remove(actor=actor, user=factor.user)
         self.message_user(request, f"Taken away: {len(factors)}.", messages.SUCCESS)
 
 

@@ -15,10 +15,11 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import audit, one_time_codes, personal_tokens, sessions
+from accounts import audit, one_time_codes, sessions
 from accounts.models import User
 from accounts.models.audit_event import Outcome
 from accounts.password_text import normalised
+from accounts.tokens import personal_tokens
 from personalq.lib.errors import Conflict, FieldError, InvalidInput
 from personalq.lib.rate_limits import limit_sign_in
 

@@ -1,6 +1,6 @@
 """Whether somebody has a second factor, and whether they need one: what sessions, tokens and sockets ask.
 
-The check of a code is in `accounts.second_step`; setting it up and taking it away in `accounts.second_factor_changes`.
+The check of a code is in `step`; setting it up and taking it away in `changes`.
 """
 
 from collections.abc import Collection

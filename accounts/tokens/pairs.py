@@ -1,4 +1,4 @@
-"""What tokens stand for, and what ends them: those of sign-ins here, those of programs in `accounts.personal_tokens`.
+"""What tokens stand for, and what ends them: those of sign-ins here, those of programs in `personal_tokens`.
 
 Each use of a sign-in's token reads family and user anew, so what ends a sign-in (sign-out, reuse, a new password,
 deactivation, deletion, an operator) ends its tokens at once.
@@ -24,11 +24,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from accounts import audit, families, personal_tokens, second_factor, signed_tokens, token_text
+from accounts import audit, second_factor
 from accounts.identity import Identity, Standing, stamp_of
 from accounts.models import TokenFamily, User
 from accounts.models.audit_event import Outcome
-from accounts.signed_tokens import AccessToken, Claims, RefreshToken
+from accounts.tokens import families, personal_tokens, signed_tokens, token_text
+from accounts.tokens.signed_tokens import AccessToken, Claims, RefreshToken
 from personalq.lib.errors import InvalidToken
 
 _logger = logging.getLogger("personalq.accounts")

@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from accounts import recovery_codes, second_factor, second_factor_changes
-from accounts.forms import BothForm, CodeForm, PasswordForm
-from accounts.page_access import page, person, show_form, take_refusal
+from accounts import second_factor
+from accounts.pages.access import page, person, show_form, take_refusal
+from accounts.pages.forms import BothForm, CodeForm, PasswordForm
+from accounts.second_factor import changes, recovery_codes
 from personalq.lib.errors import AppError, InvalidInput
 
 SECTION: Final = "account"
@@ -29,7 +30,7 @@ def show(request: HttpRequest) -> HttpResponse:
 def begin(request: HttpRequest) -> HttpResponse:
     """The secret as a picture and as text: this one time, and without an address to come back to."""
     form = PasswordForm(request.POST)
-    done = _carried_out(form, lambda: second_factor_changes.begin(request, actor=person(request), **form.cleaned_data))
+    done = _carried_out(form, lambda: changes.begin(request, actor=person(request), **form.cleaned_data))
     if isinstance(done, AppError):
         return _refused(request, "begin_form", form, done)
     context = {"section": SECTION, "enrolment": done, "form": CodeForm()}
@@ -42,9 +43,7 @@ def begin(request: HttpRequest) -> HttpResponse:
 def confirm(request: HttpRequest) -> HttpResponse:
     """The first code: it is on from now on, and the recovery codes are shown this one time."""
     form = CodeForm(request.POST)
-    done = _carried_out(
-        form, lambda: second_factor_changes.confirm(request, actor=person(request), **form.cleaned_data)
-    )
+    done = _carried_out(form, lambda: changes.confirm(request, actor=person(request), **form.cleaned_data))
     if isinstance(done, AppError):
         # Without the secret, which is shown once: whoever finds an open page must not get it by a wrong code.
         context = {"section": SECTION, "form": form}
@@ -58,9 +57,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
 def renew_codes(request: HttpRequest) -> HttpResponse:
     """Ten other recovery codes, shown this one time."""
     form = BothForm(request.POST, prefix="codes")
-    done = _carried_out(
-        form, lambda: second_factor_changes.renew_recovery_codes(request, actor=person(request), **form.cleaned_data)
-    )
+    done = _carried_out(form, lambda: changes.renew_recovery_codes(request, actor=person(request), **form.cleaned_data))
     if isinstance(done, AppError):
         return _refused(request, "codes_form", form, done)
     return render(request, "accounts/recovery_codes.html", {"section": SECTION, "codes": done})
@@ -72,9 +69,7 @@ def renew_codes(request: HttpRequest) -> HttpResponse:
 def turn_off(request: HttpRequest) -> HttpResponse:
     """Back to the password alone."""
     form = BothForm(request.POST, prefix="off")
-    done = _carried_out(
-        form, lambda: second_factor_changes.turn_off(request, actor=person(request), **form.cleaned_data)
-    )
+    done = _carried_out(form, lambda: changes.turn_off(request, actor=person(request), **form.cleaned_data))
     if isinstance(done, AppError):
         return _refused(request, "off_form", form, done)
     messages.success(request, "The second factor is off.")

@@ -1,7 +1,7 @@
 """Making, using and ending the tokens that people give to their programs.
 
 The text of a token exists in the answer to whoever made it and in the requests that bring it: it is never kept, and
-is looked up by its keyed digest. Callers find a token through `accounts.token_access` first.
+is looked up by its keyed digest. Callers find a token through `accounts.tokens.token_access` first.
 """
 
 import logging
@@ -18,13 +18,14 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import audit, quotas, token_text
+from accounts import audit, quotas
 from accounts.audit.seldom import record_seldom
 from accounts.identity import Identity, Standing, stamp_of
 from accounts.models import PersonalToken, User
 from accounts.models.audit_event import Outcome
 from accounts.models.personal_token import EXPIRED, LONGEST_LIFE
 from accounts.scopes import ALL
+from accounts.tokens import token_text
 from personalq.lib.constraints import NameTaken, conflicts
 from personalq.lib.errors import InvalidInput, InvalidToken, NotAuthenticated
 
