@@ -7,7 +7,7 @@ from django.db import connection
 
 TRIGGERS: Final = ("audit_events_guard", "audit_events_no_truncate")
 FUNCTION: Final = "audit_events_guard"
-FUNCTION_DIGEST: Final = "97af35b030ee5dd48a6808a51a496ba0c920589979ad17d17851171147b5797e"
+FUNCTION_DIGEST: Final = "abf843eb5e535b8674bdac7a9030435ba86388d20a58ae16993c06191d0c1f5a"
 """SHA-256 of the function's body, white space levelled."""
 _IN_FORCE: Final = ("O", "A")
 
@@ -15,7 +15,8 @@ _TRIGGERS_OF_THE_TABLE: Final = """
 SELECT tgname, tgenabled FROM pg_trigger
 WHERE tgrelid = 'audit_events'::regclass AND NOT tgisinternal
 """
-_BODY: Final = "SELECT prosrc FROM pg_proc WHERE proname = %s AND pronamespace = current_schema()::regnamespace"
+_CONFIGURATION: Final = ["search_path=pg_catalog"]
+_BODY: Final = "SELECT prosrc, proconfig FROM pg_proc WHERE proname = %s AND pronamespace = current_schema()::regnamespace"
 
 
 def faults() -> list[str]:
@@ -38,8 +39,8 @@ def _faults_of_triggers() -> list[str]:
 def _faults_of_function() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(_BODY, [FUNCTION])
-        bodies = [str(body) for (body,) in cursor.fetchall()]
-    if [digest_of_body(body) for body in bodies] == [FUNCTION_DIGEST]:
+        found = [(digest_of_body(str(body)), configuration) for body, configuration in cursor.fetchall()]
+    if found == [(FUNCTION_DIGEST, _CONFIGURATION)]:
         return []
     return [f"The function {FUNCTION} is missing or another one than the product made."]
 

@@ -5,9 +5,10 @@ from django.db import migrations, models
 
 
 # The table refuses what nobody may do, whoever asks: the product's own role, too. Whoever may change the table itself
-# (its owner, a superuser) can take these triggers away, which `verify_audit` and `security_audit` tell.
+# (its owner, a superuser) can take these triggers away, which `verify_audit` and `security_audit` tell. No name in the
+# function depends on the session: a temporary table of the same name would stand in for the marks.
 GUARD = """
-CREATE FUNCTION audit_events_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION audit_events_guard() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
     cut bigint;
 BEGIN
@@ -27,7 +28,7 @@ BEGIN
         RAISE EXCEPTION 'audit_events is append-only' USING ERRCODE = 'restrict_violation';
     END IF;
     IF TG_OP = 'DELETE' THEN
-        SELECT number INTO cut FROM audit_marks WHERE kind = 'cut';
+        EXECUTE format('SELECT number FROM %I.audit_marks WHERE kind = ''cut''', TG_TABLE_SCHEMA) INTO cut;
         IF OLD.number <= cut AND OLD.at < now() - interval '30 days' THEN
             RETURN OLD;
         END IF;

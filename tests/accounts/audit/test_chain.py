@@ -230,6 +230,12 @@ class TestRetention:
         with pytest.raises(Error, match="append-only"), transaction.atomic():
             AuditEvent.objects.all().delete()
 
+    def test_table_of_the_session_does_not_stand_in_for_the_mark(self) -> None:
+        make_older(4, 400)
+        with pytest.raises(Error, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("CREATE TEMPORARY TABLE audit_marks ON COMMIT DROP AS SELECT 'cut' AS kind, 4::bigint AS number")
+            cursor.execute("DELETE FROM audit_events")
+
     def test_forged_cut_is_found(self) -> None:
         make_older(2, 400)
         retention.remove_older_than(365)
@@ -274,6 +280,11 @@ class TestGuards:
             (
                 "ALTER FUNCTION audit_events_guard() RENAME TO other",
                 "ALTER FUNCTION other() RENAME TO audit_events_guard",
+                "function audit_events_guard is missing or another one",
+            ),
+            (
+                "ALTER FUNCTION audit_events_guard() RESET search_path",
+                "ALTER FUNCTION audit_events_guard() SET search_path = pg_catalog",
                 "function audit_events_guard is missing or another one",
             ),
             ("SET session_replication_role = replica", "RESET session_replication_role", "triggers do not act"),
