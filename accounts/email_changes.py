@@ -41,7 +41,7 @@ def ask(request: HttpRequest, *, user: User, email: str, password: str) -> None:
     """
     if not mails.are_on():
         raise mails.MailsOff
-    passwords.prove(request, password, user=user, field="password")
+    passwords.prove(request, password, user=user, field="password", deed="email.changed")
     _refuse_wrong(email, user)
     limit(request, group="email-change", key=f"user\n{user.pk}", rate="PERSONALQ_RATE_EMAIL_CHANGE", fail_open=False)
     new = one_time_codes.make(Purpose.EMAIL, user=user, lasting=LIFETIME, details={"email": email})

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts import known_keys, one_time_codes
 from accounts.audit import chain, operating, verifying
 from accounts.models import IdempotencyKey, TokenFamily
-from accounts.passwords import resets
+from accounts.passwords import reset_letters, resets
 from accounts.sign_in import guessing
 from accounts.tokens import personal_tokens
 
@@ -30,10 +30,9 @@ def prune() -> None:
 
 
 @shared_task(name=resets.JOB)
-def send_reset_links(user_ids: list[int]) -> None:
-    """Send these users a link by which they choose a new password."""
-    for user_id in user_ids:
-        resets.send_link(user_id)
+def send_reset_letters() -> None:
+    """Send the links for a new password that are due: at once when somebody asks, and as a sweep."""
+    reset_letters.send_due()
 
 
 @shared_task(name="accounts.jobs.chain_audit")

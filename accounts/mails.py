@@ -1,6 +1,8 @@
 """The letters of accounts: plain text, each to one address, sent after the commit of what they tell."""
 
 import logging
+from enum import StrEnum
+from smtplib import SMTPNotSupportedError, SMTPRecipientsRefused, SMTPResponseException
 from typing import Any, Final
 
 from django.conf import settings
@@ -21,7 +23,18 @@ SUBJECTS: Final = {
 
 EMAIL_CHARACTERS: Final = 254
 
+PERMANENT: Final = 500
+"""From here on a reply of SMTP says that trying again will not help (RFC 5321, 4.2.1)."""
+
 _logger = logging.getLogger("personalq.accounts")
+
+
+class Delivery(StrEnum):
+    """What became of a letter at the mail server."""
+
+    TAKEN = "taken"
+    PUT_OFF = "put_off"
+    REFUSED = "refused"
 
 
 class MailsOff(Conflict):
@@ -52,7 +65,16 @@ def are_on() -> bool:
 
 @sensitive_variables()
 def send(letter: str, to: str, /, **facts: Any) -> bool:
-    """Send the letter `mails/<letter>.txt`; returns whether the server took it. Why not is in the log."""
+    """Send a letter as `deliver` does; returns whether the server took it."""
+    return deliver(letter, to, **facts) is Delivery.TAKEN
+
+
+@sensitive_variables()
+def deliver(letter: str, to: str, /, **facts: Any) -> Delivery:
+    """Send the letter `mails/<letter>.txt`; says whether it was not taken for the moment, or for good.
+
+    Why not is in the log.
+    """
     text = render_to_string(f"mails/{letter}.txt", {"address": settings.PERSONALQ_PUBLIC_URL, **facts})
     message = EmailMessage(subject=SUBJECTS[letter], body=text, to=[to], headers={"Auto-Submitted": "auto-generated"})
     try:
@@ -60,5 +82,13 @@ def send(letter: str, to: str, /, **facts: Any) -> bool:
     except OSError as error:
         # SMTP errors are OSErrors, too. What the server said may repeat what was said to it.
         _logger.warning("the e-mail %s could not be sent (%s)", letter, type(error).__name__)
-        return False
-    return True
+        return Delivery.REFUSED if _is_permanent(error) else Delivery.PUT_OFF
+    return Delivery.TAKEN
+
+
+def _is_permanent(error: OSError) -> bool:
+    if isinstance(error, SMTPRecipientsRefused):
+        return all(code >= PERMANENT for code, _ in error.recipients.values())
+    if isinstance(error, SMTPResponseException):
+        return error.smtp_code >= PERMANENT
+    return isinstance(error, SMTPNotSupportedError)

@@ -115,6 +115,11 @@ def use_up(purpose: Purpose, text: str) -> OneTimeCode:
     return current
 
 
+def take_back(new: NewCode) -> None:
+    """Forget a code that has reached nobody, as if it had not been made."""
+    OneTimeCode.objects.filter(pk=new.row.pk, used_at=None).delete()
+
+
 def end_all(user: User, *purposes: Purpose) -> None:
     """End the codes of a user; of all purposes when none is named."""
     rows = OneTimeCode.objects.live().filter(user=user)

@@ -8,7 +8,7 @@ from accounts.audit.seldom import record_seldom
 from accounts.models import User
 from accounts.models.audit_event import Outcome
 from personalq.lib import afterwards
-from personalq.lib.outbound.blocked import Cause, call_blocked
+from personalq.lib.http import Cause, call_blocked
 
 KIND: Final = "outgoing.blocked"
 NOTED_EVERY: Final = timedelta(hours=1)

@@ -15,6 +15,7 @@ from accounts.identity import Identity
 from accounts.models import TokenFamily, User
 from accounts.models.audit_event import Outcome
 from accounts.refusals import not_yours
+from accounts.session_store import row_key_of
 from accounts.tokens import families
 from personalq.lib.errors import NotFound
 
@@ -40,9 +41,8 @@ def this_one(request: HttpRequest, identity: Identity | None = None) -> UUID | N
     """The sign-in that a request comes by: that of its token, or of its session."""
     if identity is not None:
         return identity.standing[1]
-    return (
-        TokenFamily.objects.filter(session_id=request.session.session_key or "").values_list("uuid", flat=True).first()
-    )
+    row_key = row_key_of(request.session) or ""
+    return TokenFamily.objects.filter(session_id=row_key).values_list("uuid", flat=True).first()
 
 
 def end(*, actor: User, session: TokenFamily) -> None:
@@ -74,16 +74,16 @@ def keep_only_this(request: HttpRequest, user: User, reason: str) -> None:
     session: Any = request.session
     with transaction.atomic():
         family = families.of_session(request)
-        _end_but(session.session_key or "", user, reason)
+        _end_but(row_key_of(session) or "", user, reason)
     request.user = User.objects.get(pk=user.pk)
     update_session_auth_hash(request, request.user)
-    TokenFamily.objects.filter(pk=family.pk).update(session_id=session.session_key)
+    TokenFamily.objects.filter(pk=family.pk).update(session_id=row_key_of(session))
 
 
-def _end_but(session_key: str, user: User, reason: str) -> None:
+def _end_but(row_key: str, user: User, reason: str) -> None:
     # The epoch ends whatever was issued before; rows are marked for those who look later.
     User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
-    ended = TokenFamily.objects.filter(user=user, revoked_at=None).exclude(session_id=session_key)
+    ended = TokenFamily.objects.filter(user=user, revoked_at=None).exclude(session_id=row_key)
     keys = [*ended.exclude(session=None).values_list("session_id", flat=True)]
     ended.update(revoked_at=Now(), revoked_reason=reason)
     Session.objects.filter(pk__in=keys).delete()

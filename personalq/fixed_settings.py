@@ -62,7 +62,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "accounts.session_store"
 RATELIMIT_USE_CACHE = "default"
 
 # --- Celery: a message is only a nudge, PostgreSQL is the queue of record --------------------------
@@ -111,12 +111,18 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 5},
     },
     "prune-webhooks": {"task": "webhooks.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
+    "send-reset-letters": {
+        "task": "accounts.jobs.send_reset_letters",
+        "schedule": timedelta(seconds=20),
+        "options": {"expires": 20},
+    },
     "chain-audit": {
         "task": "accounts.jobs.chain_audit",
         "schedule": timedelta(seconds=5),
         "options": {"expires": 5},
     },
     "prune-audit": {"task": "accounts.jobs.prune_audit", "schedule": timedelta(hours=1), "options": {"expires": 600}},
+    "prune-tasks": {"task": "tasks.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
     "prune": {"task": "accounts.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
 }
 

@@ -46,7 +46,7 @@ PERSONALQ_TRUSTED_PROXIES = env.words("PERSONALQ_TRUSTED_PROXIES")
 # --- Where things are kept ------------------------------------------------------------------
 EMBEDDED = not env.both_or_neither("DATABASE_URL", "REDIS_URL")
 # Where outside runners report. Of `make run` it is known; behind a proxy only the operator knows it.
-PERSONALQ_PORT = env.positive_int("PORT", 8000, 65_535)
+PERSONALQ_PORT = env.positive_int("PORT", Layout.default().kept_port(8000) if EMBEDDED else 8000, 65_535)
 PERSONALQ_PUBLIC_URL = env.public_url(
     "PERSONALQ_PUBLIC_URL",
     default=f"http://127.0.0.1:{PERSONALQ_PORT}" if EMBEDDED and not PERSONALQ_HTTPS else "",
@@ -156,6 +156,8 @@ PERSONALQ_APPROVAL_SECONDS = env.positive_int("PERSONALQ_APPROVAL_SECONDS", 604_
 PERSONALQ_LEASE_SECONDS = env.positive_int("PERSONALQ_LEASE_SECONDS", 30, 3600)
 PERSONALQ_WATCH_SECONDS = env.positive_float("PERSONALQ_WATCH_SECONDS", 0.5, 5)
 PERSONALQ_SHUTDOWN_SECONDS = env.positive_int("PERSONALQ_SHUTDOWN_SECONDS", 8, 3600)
+# How long the prompts, answers and files of finished tasks are kept.
+PERSONALQ_TASK_DAYS = env.days_kept("PERSONALQ_TASK_DAYS", 0, 36_500, fewest=1)
 PERSONALQ_READY_TASK_SECONDS = env.positive_int("PERSONALQ_READY_TASK_SECONDS", 300, 86_400, minimum=0)
 
 # --- Event sockets, per process (docs/websocket.md) ------------------------------------------------

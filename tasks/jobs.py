@@ -7,7 +7,7 @@ from celery.signals import worker_ready, worker_shutdown
 from celery.worker.control import control_command
 from django.conf import settings
 
-from tasks import bulk, engine, task_operator
+from tasks import bulk, engine, retention, task_operator
 from tasks.claims import Claim
 from tasks.runners.command import sweep_scratch, tell_what_is_missing
 from tasks.schedules import firing
@@ -41,6 +41,12 @@ def fire_schedules() -> None:
 def advance_bulk_action(bulk_id: int) -> None:
     """Carry a bulk action on for about two seconds; it asks for its next turn itself."""
     bulk.advance(bulk_id)
+
+
+@shared_task(name="tasks.jobs.prune")
+def prune() -> None:
+    """Remove the contents of finished tasks that are older than the setting says."""
+    retention.prune()
 
 
 @control_command(args=[("task_id", int), ("attempt", int)])

@@ -52,11 +52,15 @@ ALLOWED_FROM: Final[dict[str, frozenset[Status]]] = {
 }
 
 
+# They would carry out, or change, what is not there any more once the contents are removed.
+NEEDS_CONTENTS: Final = frozenset({"retry", "edit"})
+
+
 def may(verb: str, status: Status) -> bool:
     return status in ALLOWED_FROM[verb]
 
 
-def verbs_for(status: Status) -> frozenset[str]:
-    """What a person may ask for while a task has this status."""
+def verbs_for(status: Status, *, is_pruned: bool = False) -> frozenset[str]:
+    """What a person may ask for while a task has this status, and its contents or, once pruned, none."""
     asked = {"cancel", "retry", "backlog", "release", "archive", "restore", "edit", "move"}
-    return frozenset(verb for verb in asked if may(verb, status))
+    return frozenset(verb for verb in asked if may(verb, status)) - (NEEDS_CONTENTS if is_pruned else frozenset())

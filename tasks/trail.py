@@ -49,6 +49,11 @@ def note_switch(noun: str, deed: str, actor: User, **facts: Any) -> None:
     audit.record(f"{noun}.{deed}", Outcome.DONE, actor=actor, **facts)
 
 
+def note_pruned(owner: User | None, **facts: Any) -> None:
+    """One row for what one run removed of an owner's tasks because its time was over."""
+    audit.record("tasks.pruned", Outcome.DONE, owner=owner, **facts)
+
+
 def note_command(kind: str, actor: User | None = None, **facts: Any) -> None:
     """Note what somebody did on the machine itself, where often nobody knows who it was."""
     audit.record(kind, Outcome.DONE, actor=actor, by="command", **facts)

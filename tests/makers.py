@@ -85,7 +85,7 @@ VERB_OF = {
 
 SAYS_NOTHING_OF_STATUS = {
     events.CREATED, events.OUTPUT, events.EDITED, events.MOVED, events.PARKED, events.ARTIFACT, events.DENIED,
-    events.BUDGET_WARNING, events.ALARM, events.HANDED_OUT, events.TAKEN_BACK,
+    events.BUDGET_WARNING, events.ALARM, events.HANDED_OUT, events.TAKEN_BACK, events.PRUNED,
 }  # fmt: skip
 
 

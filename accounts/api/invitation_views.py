@@ -17,6 +17,7 @@ from accounts.api.idempotent import IdempotentPost
 from accounts.models import OneTimeCode
 from personalq.lib.openapi import conflict, no_content
 from personalq.lib.pagination import PageParameters
+from personalq.lib.queries import ListQuery
 
 WRITE_LIMIT: Final = ("invitation", "PERSONALQ_RATE_INVITATION")
 
@@ -24,6 +25,7 @@ WRITE_LIMIT: Final = ("invitation", "PERSONALQ_RATE_INVITATION")
 class InvitationList(IdempotentPost, ApiView):
     """Invitations to this installation."""
 
+    query_class = ListQuery
     rate_limits: ClassVar = {"GET": READ_LIMIT, "HEAD": READ_LIMIT, "POST": WRITE_LIMIT}
     answer_holds_secret: ClassVar[bool] = True
 

@@ -17,12 +17,15 @@ from accounts.models import TokenFamily
 from personalq.lib.fields import NoBody
 from personalq.lib.openapi import no_content
 from personalq.lib.pagination import PageParameters
+from personalq.lib.queries import ListQuery
 
 WRITE_LIMIT: Final = ("session-change", "PERSONALQ_RATE_SESSION_CHANGE")
 
 
 class SessionList(ApiView):
     """Your sign-ins."""
+
+    query_class = ListQuery
 
     @extend_schema(
         operation_id="list_sessions",

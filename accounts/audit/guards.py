@@ -16,7 +16,10 @@ SELECT tgname, tgenabled FROM pg_trigger
 WHERE tgrelid = 'audit_events'::regclass AND NOT tgisinternal
 """
 _CONFIGURATION: Final = ["search_path=pg_catalog"]
-_BODY: Final = "SELECT prosrc, proconfig FROM pg_proc WHERE proname = %s AND pronamespace = current_schema()::regnamespace"
+_BODY: Final = """
+SELECT prosrc, proconfig FROM pg_proc
+WHERE proname = %s AND pronamespace = current_schema()::regnamespace
+"""
 
 
 def faults() -> list[str]:

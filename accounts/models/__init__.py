@@ -6,6 +6,7 @@ from accounts.models.idempotency import IdempotencyKey
 from accounts.models.known_key import KnownKey
 from accounts.models.one_time_code import OneTimeCode
 from accounts.models.personal_token import PersonalToken
+from accounts.models.reset_letter import ResetLetter
 from accounts.models.second_factor import RecoveryCode, SecondFactor
 from accounts.models.token_family import TokenFamily
 from accounts.models.user import User
@@ -20,6 +21,7 @@ __all__ = [
     "PersonalToken",
     "Provider",
     "RecoveryCode",
+    "ResetLetter",
     "SecondFactor",
     "TokenFamily",
     "User",

@@ -2,6 +2,7 @@
 
 changing  proving, setting, and what a new one ends    rules     what it must not be
 resets    choosing one by a link                       breaches  asking elsewhere whether it is known
+reset_letters  bringing that link to its owner
 """
 
 from accounts.passwords.changing import (

@@ -52,8 +52,15 @@ def check(password: str, *, user: User, field: str = "password") -> None:
 
 
 @sensitive_variables()
-def prove(request: HttpRequest, password: str, *, user: User, field: str) -> None:
+def prove(request: HttpRequest, password: str, *, user: User, field: str, deed: str) -> None:
     """Ask somebody who is signed in for their password again, counted like an attempt to sign in.
+
+    Args:
+        request: Where it comes from, to be counted.
+        password: What was typed.
+        user: Who is signed in.
+        field: Where it was typed, for the error.
+        deed: What it is asked for, as the audit trail calls it: there stands that it was denied.
 
     Raises:
         RateLimited, Unavailable: As for signing in.
@@ -61,6 +68,7 @@ def prove(request: HttpRequest, password: str, *, user: User, field: str) -> Non
     """
     limit_sign_in(request, user.get_username())
     if not user.check_password(password):
+        audit.record(deed, Outcome.DENIED, actor=user, about=("user", user.uuid), reason=WRONG)
         raise InvalidInput.for_field(field, WRONG, "This is not your present password.")
 
 
@@ -82,11 +90,7 @@ def change(
         RateLimited, Unavailable, InvalidInput: As `prove` and `check`, naming `current` or `new`.
         PasswordChanged: By somebody else, since the request was let in.
     """
-    try:
-        prove(request, current, user=user, field="current")
-    except InvalidInput:
-        audit.record("password.changed", Outcome.DENIED, actor=user, about=("user", user.uuid), reason=WRONG)
-        raise
+    prove(request, current, user=user, field="current", deed="password.changed")
     check(new, user=user, field="new")
     spared = request if keeps_session else None
     with transaction.atomic():

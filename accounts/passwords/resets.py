@@ -1,19 +1,17 @@
 """Choosing a new password without the old one: by a link in a letter, or by one that an operator hands over.
 
 Whoever asks learns nothing: the answer is the same, and after the same work, whether or not somebody has this name or
-address. Everything that differs happens in a job. Which request asked is kept with the audit trail.
+address. Everything that differs happens in a job (`reset_letters`). Which request asked is kept with the audit trail.
 """
 
 import logging
 import unicodedata
-from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from celery import current_app
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
@@ -23,15 +21,12 @@ from accounts import audit, mails, one_time_codes, passwords
 from accounts.models import OneTimeCode, User
 from accounts.models.audit_event import Outcome
 from accounts.one_time_codes import NewCode, Purpose
-from personalq.lib.errors import Unavailable
+from accounts.passwords import reset_letters
 from personalq.lib.rate_limits import limit, limit_address, normalised_username
 
-LIFETIME: Final = timedelta(hours=1)
+LIFETIME: Final = reset_letters.LIFETIME
 MOST_PER_ADDRESS: Final = 5
-MOST_LETTERS: Final = 5
-"""In an hour, to one user, from wherever they were asked for."""
-ROUTE: Final = "reset-new"
-JOB: Final = "accounts.jobs.send_reset_links"
+JOB: Final = "accounts.jobs.send_reset_letters"
 JOB_LIFETIME_SECONDS: Final = 600
 
 _logger = logging.getLogger("personalq.accounts")
@@ -42,8 +37,7 @@ def ask(request: HttpRequest, wanted: str) -> None:
 
     Raises:
         MailsOff: Nobody can get one here.
-        RateLimited, Unavailable: Too many from this address, or for this name; nothing was looked up. Or no job can be
-            asked for at the moment.
+        RateLimited, Unavailable: Too many from this address, or for this name; nothing was looked up.
     """
     if not mails.are_on():
         raise mails.MailsOff
@@ -52,22 +46,12 @@ def ask(request: HttpRequest, wanted: str) -> None:
     limit(request, group="reset-name", key=typed, rate="PERSONALQ_RATE_RESET_NAME", fail_open=False)
     found = _users_of(unicodedata.normalize("NFKC", wanted).strip())
     first = found[0] if found else None
-    # One row whoever was found, so that it takes the same time.
+    # The same rows whoever was found, so that it takes the same time.
     about = ("user", first.uuid) if first else None
-    audit.record("password.reset_asked", Outcome.DONE if first else Outcome.FAILED, owner=first, about=about)
-    _send_job([user.pk for user in found])
-
-
-@sensitive_variables()
-def send_link(user_id: int) -> None:
-    """What the job does for each of those: make a code and send it, to the address that the account has."""
-    user = User.objects.filter(pk=user_id, is_active=True).exclude(email="").first()
-    if user is None or _letters_lately(user) >= MOST_LETTERS:
-        return
-    new = one_time_codes.make(Purpose.RESET, user=user, lasting=LIFETIME)
-    link = new.link(reverse(ROUTE))
-    if not mails.send("reset", user.email, link=link, code=new.text, name=user.get_username()):
-        one_time_codes.end_all(user, Purpose.RESET)
+    with transaction.atomic():
+        audit.record("password.reset_asked", Outcome.DONE if first else Outcome.FAILED, owner=first, about=about)
+        reset_letters.put_down(found)
+    _ask_worker()
 
 
 @sensitive_variables()
@@ -77,7 +61,7 @@ def make_link(*, actor: User, user: User) -> str:
         new: NewCode = one_time_codes.make(Purpose.RESET, user=user, made_by=actor, lasting=LIFETIME)
         about = ("user", user.uuid)
         audit.record("password.reset_asked", Outcome.DONE, actor=actor, owner=user, about=about, by="operator")
-    return new.link(reverse(ROUTE))
+    return new.link(reverse(reset_letters.ROUTE))
 
 
 @sensitive_variables()
@@ -111,18 +95,12 @@ def _users_of(wanted: str) -> list[User]:
     return [user for user in rows.order_by("id")[:MOST_PER_ADDRESS] if user.has_usable_password()]
 
 
-def _send_job(user_ids: list[int]) -> None:
+def _ask_worker() -> None:
     # Also for nobody: whether there was a message could be seen by the time that it takes.
     try:
-        current_app.send_task(JOB, args=[user_ids], expires=JOB_LIFETIME_SECONDS, retry=False)
+        current_app.send_task(JOB, expires=JOB_LIFETIME_SECONDS, retry=False)
     except (OperationalError, OSError) as error:
-        _logger.warning("a reset link cannot be sent: no worker can be asked (%s)", type(error).__name__)
-        raise Unavailable from None
-
-
-def _letters_lately(user: User) -> int:
-    mine = OneTimeCode.objects.filter(purpose=Purpose.RESET, user=user, made_by=None)
-    return mine.filter(created_at__gt=Now() - LIFETIME).count()
+        _logger.warning("no worker can be asked for reset links: a sweep sends them (%s)", type(error).__name__)
 
 
 def _user_of(code: OneTimeCode) -> User:

@@ -56,7 +56,7 @@ def begin(request: HttpRequest, *, actor: User, password: str) -> Enrolment:
         FactorIsOn: There is one already.
         RateLimited, Unavailable, InvalidInput: As `passwords.prove`, naming `password`.
     """
-    passwords.prove(request, password, user=actor, field="password")
+    passwords.prove(request, password, user=actor, field="password", deed="second_factor.on")
     secret = totp.new_secret()
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=actor.pk)
@@ -87,20 +87,31 @@ def confirm(request: HttpRequest, *, actor: User, code: str) -> list[str]:
             raise FactorIsOff
         if factor.confirmed_at is not None:
             raise FactorIsOn
-        matching = totp.matching_step(second_factor.secret_of(factor), step.plain(code), after=factor.last_step)
-        if matching is None:
-            raise WrongCode
-        SecondFactor.objects.filter(pk=factor.pk).update(confirmed_at=Now(), last_step=matching)
-        texts = recovery_codes.replace(factor)
-        audit.record("second_factor.on", Outcome.DONE, actor=actor, about=("user", actor.uuid))
+        texts = _turn_on(actor, factor, code)
+    if texts is None:
+        # After the transaction, which the error would take back.
+        audit.record("second_factor.on", Outcome.DENIED, actor=actor, about=("user", actor.uuid), reason="wrong_code")
+        raise WrongCode
     sessions.keep_only_this(request, actor, REASON)
+    return texts
+
+
+@sensitive_variables()
+def _turn_on(actor: User, factor: SecondFactor, code: str) -> list[str] | None:
+    """With its row locked. Returns the recovery codes; None: the app shows another code."""
+    matching = totp.matching_step(second_factor.secret_of(factor), step.plain(code), after=factor.last_step)
+    if matching is None:
+        return None
+    SecondFactor.objects.filter(pk=factor.pk).update(confirmed_at=Now(), last_step=matching)
+    texts = recovery_codes.replace(factor)
+    audit.record("second_factor.on", Outcome.DONE, actor=actor, about=("user", actor.uuid))
     return texts
 
 
 @sensitive_variables()
 def turn_off(request: HttpRequest, *, actor: User, password: str, code: str) -> None:
     """Go on with the password alone; it needs both proofs. Raises FactorIsOff and what `begin` and `check` raise."""
-    _prove_both(request, actor, password, code)
+    _prove_both(request, actor, password, code, deed="second_factor.off")
     SecondFactor.objects.filter(user=actor).delete()
     audit.record("second_factor.off", Outcome.DONE, actor=actor, about=("user", actor.uuid))
 
@@ -108,7 +119,7 @@ def turn_off(request: HttpRequest, *, actor: User, password: str, code: str) -> 
 @sensitive_variables()
 def renew_recovery_codes(request: HttpRequest, *, actor: User, password: str, code: str) -> list[str]:
     """Ten new recovery codes, which end the old ones; it needs both proofs. Raises what `turn_off` raises."""
-    _prove_both(request, actor, password, code)
+    _prove_both(request, actor, password, code, deed="recovery_code.renewed")
     with transaction.atomic():
         factor = SecondFactor.objects.select_for_update(no_key=True).filter(user=actor).first()
         if factor is None or factor.confirmed_at is None:
@@ -135,10 +146,10 @@ def remove(*, actor: User | None, user: User) -> bool:
 
 
 @sensitive_variables()
-def _prove_both(request: HttpRequest, actor: User, password: str, code: str) -> None:
+def _prove_both(request: HttpRequest, actor: User, password: str, code: str, *, deed: str) -> None:
     if not second_factor.is_on(actor):
         raise FactorIsOff
-    passwords.prove(request, password, user=actor, field="password")
+    passwords.prove(request, password, user=actor, field="password", deed=deed)
     try:
         step.check(request, actor, code)
     except WrongCode as wrong:

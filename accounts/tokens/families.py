@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import TokenFamily, User
+from accounts.session_store import row_key_of
 from personalq.lib.client_address import client_address
 from personalq.lib.errors import NotAuthenticated
 
@@ -51,7 +52,7 @@ def of_session(request: HttpRequest) -> TokenFamily:
         # A savepoint when there is a transaction already, which the refusal would spoil.
         with transaction.atomic():
             family, _ = TokenFamily.objects.select_related("user").get_or_create(
-                session_id=request.session.session_key, user=user, defaults=defaults
+                session_id=row_key_of(request.session), user=user, defaults=defaults
             )
     except IntegrityError:  # the row of the session is gone, or belongs to somebody else by now
         raise NotAuthenticated from None
@@ -60,8 +61,8 @@ def of_session(request: HttpRequest) -> TokenFamily:
 
 def note_session(request: HttpRequest) -> None:
     """Note that the session of a signed-in browser is in use; most of the time without asking the database."""
-    key = request.session.session_key
-    if key is None or not _lately.is_due(key):
+    row_key = row_key_of(request.session)
+    if row_key is None or not _lately.is_due(row_key):
         return
     try:
         note_use(of_session(request))

@@ -97,6 +97,17 @@ class Layout:
     def children_file(self) -> Path:
         return self.root / "children.json"
 
+    @property
+    def port_file(self) -> Path:
+        return self.root / "port"
+
+    def kept_port(self, otherwise: int) -> int:
+        """Where the product listened when it was last started here: for commands that are given on another shell."""
+        try:
+            return int(self.port_file.read_text())
+        except (OSError, ValueError):
+            return otherwise
+
     def log_file(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 

@@ -15,6 +15,7 @@ from personalq.embedded.errors import EmbeddedError, StopRequested
 from personalq.embedded.layout import REPOSITORY, Layout
 from personalq.embedded.leftovers import stop_leftovers
 from personalq.embedded.lock import InstanceLock
+from personalq.embedded.private_files import inherit_owner
 from personalq.embedded.product import Address
 from personalq.embedded.servers import make_directories
 from personalq.embedded.supervisor import Supervisor, child_environment
@@ -51,6 +52,8 @@ def _run(arguments: Sequence[str], signals: StopSignals) -> int:
     # An old web process would still hold the port.
     stop_leftovers(layout, signals.pause)
     check_port(address)
+    layout.port_file.write_text(f"{address.port}\n")
+    inherit_owner(layout.port_file)
     _prepare_env_file(env_file)
     # Its port may have been named on the command line; the product tells it to runners on this machine.
     environment = child_environment(layout, {**os.environ, "PORT": str(address.port)})

@@ -19,7 +19,7 @@ import httpx2
 from django.conf import settings
 
 from personalq.lib.outbound import blocked, exchange
-from personalq.lib.outbound.blocked import Cause, calling_for
+from personalq.lib.outbound.blocked import Cause, call_blocked, calling_for
 from personalq.lib.outbound.exchange import Exchange, Headers
 from personalq.lib.outbound.limits import Limits
 from personalq.lib.outbound.refusals import HttpRefused, Reason
@@ -32,6 +32,7 @@ __all__ = [
     "Limits",
     "Reason",
     "Response",
+    "call_blocked",
     "calling_for",
     "check_url",
     "client",

@@ -91,12 +91,14 @@ def duration(begin: datetime, end: datetime | None) -> SafeString:
 
 @register.filter
 def heading(task: Task) -> str:
-    """What a task is called: its title or how its prompt begins."""
+    """What a task is called: its title or how its prompt begins; once both are removed, its id."""
     if task.title:
         return task.title
     # Rows carry an excerpt in place of the prompt, which would be fetched one by one.
     beginning = task.excerpt if hasattr(task, "excerpt") else task.prompt[: 4 * _TITLE_LENGTH]
     text = " ".join(beginning.split())
+    if not text and task.pruned_at is not None:
+        return f"Task {task.uuid}"
     return text if len(text) <= _TITLE_LENGTH else _cut(text)
 
 

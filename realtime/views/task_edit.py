@@ -28,8 +28,12 @@ def edit(request: HttpRequest, uuid: UUID) -> HttpResponse:
     if request.method == "POST" and refusal is None:
         messages.success(request, "The task is saved.")
         return redirect("task", uuid=uuid)
-    context = {"section": "tasks", "task": task, "form": form, "may_edit": states.may("edit", task.state)}
+    context = {"section": "tasks", "task": task, "form": form, "may_edit": _may_edit(task)}
     return show_form(request, "pages/task_edit.html", context, refusal=refusal)
+
+
+def _may_edit(task: Task) -> bool:
+    return "edit" in states.verbs_for(task.state, is_pruned=task.pruned_at is not None)
 
 
 def _save(request: HttpRequest, form: TaskEditForm, task: Task) -> AppError | None:

@@ -55,7 +55,7 @@ class ShownAttempt:
 def panel_of(user: User, task: Task) -> dict[str, Any]:
     """What the templates of the page and of its fragment show about a task."""
     may_change = access.is_owner_or_operator(user, task, "change")
-    allowed = states.verbs_for(task.state) if may_change else frozenset()
+    allowed = states.verbs_for(task.state, is_pruned=task.pruned_at is not None) if may_change else frozenset()
     facts = facts_of(user, task, may_change=may_change)
     if facts["approval"] is not None:
         # It would be refused: the answer to the question releases it.

@@ -24,6 +24,7 @@ _COLUMNS: Final = (
     "finished_at",
     "not_before_at",
     "attempts",
+    "pruned_at",
     "error_code",
     "agent__name",
     "agent__uuid",

@@ -71,6 +71,7 @@ _WORDS: Final[dict[str, str]] = {
     events.ALARM: "Alarm",
     events.HANDED_OUT: "Handed out by the task operator",
     events.TAKEN_BACK: "Taken back by the task operator",
+    events.PRUNED: "Texts and files removed, their time being over",
 }
 _RETRY_REASONS: Final = {"asked": "Queued again"}
 _PLAIN_REASONS: Final = {

@@ -17,7 +17,7 @@ SHOWN = (
     "concurrency_key", "concurrency_policy",
     "attempts", "free_attempts", "lost_attempts", "held_attempts", "max_attempts",
     "handed_out_at", "not_before_at", "start_by_at", "lease_expires_at", "deadline_at",
-    "started_at", "finished_at", "dead_at", "created_at", "updated_at",
+    "started_at", "finished_at", "dead_at", "pruned_at", "created_at", "updated_at",
     "result", "error_code", "error_detail", "tokens_in", "tokens_out", "cost",
 )  # fmt: skip
 

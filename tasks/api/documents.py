@@ -58,6 +58,9 @@ class _TaskSummary(serializers.Serializer[Any]):
     )
     finished_at = serializers.DateTimeField(allow_null=True)
     deadline_at = serializers.DateTimeField(allow_null=True, help_text="When a running attempt will be stopped.")
+    pruned_at = serializers.DateTimeField(
+        allow_null=True, help_text="When its texts and files were removed, the time for which they are kept being over."
+    )
     is_dead = serializers.BooleanField(help_text="Whether it failed because its attempts were used up.")
     error_code = serializers.ChoiceField(choices=_FAILURES, allow_null=True)
     error = serializers.CharField(allow_null=True, help_text="One fixed sentence for each code.")

@@ -4,22 +4,34 @@ from collections.abc import Iterator
 from typing import Any
 
 from accounts.models import User
-from personalq.lib import database_guards
-from personalq.lib.errors import AppError
+from personalq.lib import database_guards, strict_json
+from personalq.lib.errors import AppError, MalformedBody
 from tasks import access, lifecycle
 from tasks.lifecycle.approvals import LONG_TEXT
 from tasks.models import Agent
 
 
-def look_at_texts(user: User, body: object) -> None:
-    """Look at the texts of a body that makes tasks, good or not: the same texts then cost nothing any more."""
-    wanted = [(agent, one) for one in _bodies(body) if (agent := _agent_of(user, one)) is not None]
+def look_at_texts(user: User, body: bytes) -> None:
+    """Look at the texts of a body that makes tasks, good or not: the same texts then cost nothing any more.
+
+    The body is read for this alone: whoever answers the request reads it in its own turn, and says what is wrong.
+    """
+    if len(body) < LONG_TEXT:
+        return
+    wanted = [(agent, one) for one in _bodies(_read(body)) if (agent := _agent_of(user, one)) is not None]
     if not wanted:
         return
     database_guards.let_go()
     for agent, one in wanted:
         document, is_trusted = one.get("untrusted_text") or "", one.get("trusted") is not False
         lifecycle.look_at(agent, prompt=one["prompt"], untrusted_text=document, trusted=is_trusted)
+
+
+def _read(body: bytes) -> object:
+    try:
+        return strict_json.parse(body)
+    except MalformedBody:
+        return None
 
 
 def _bodies(body: object) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from personalq.lib.pagination import KeysetPagination, PageParameters
+from personalq.lib.queries import ListQuery
 from tasks.api.base import READ_LIMIT, ApiView
 from tasks.spending import prices
 
@@ -39,6 +40,7 @@ class ModelPriceList(ApiView):
     """The price table."""
 
     scope: ClassVar[str] = "budgets"
+    query_class = ListQuery
     rate_limits: ClassVar = {"GET": READ_LIMIT, "HEAD": READ_LIMIT}
 
     @extend_schema(

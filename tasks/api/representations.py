@@ -25,13 +25,17 @@ from tasks.states import Status, verbs_for
 from tasks.waiting import why
 
 SHOWN_PROMPT: Final = 500
-_ALLOWED: Final = {status: sorted(verbs_for(status)) for status in Status}
+_ALLOWED: Final = {
+    (status, is_pruned): sorted(verbs_for(status, is_pruned=is_pruned))
+    for status in Status
+    for is_pruned in (False, True)
+}
 _TASK_COLUMNS: Final = (
     "uuid", "title", "status", "order", "agent__uuid", "agent__name", "agent__held_until_at", "queue__name", "source",
     "trusted", "origin", "suspicion", "has_alarm", "conversation__uuid", "schedule__uuid", "attempts", "free_attempts",
     "max_attempts", "not_before_at", "start_by_at", "concurrency_key", "concurrency_policy", "handed_out_at",
-    "createdat", "updatedat", "started_at", "parked_at", "finished_at", "deadline_at", "dead_at", "error_code",
-    "tokens_in", "tokens_out", "cost", "owner__username",
+    "createdat", "updatedat", "started_at", "parked_at", "finished_at", "deadline_at", "dead_at", "pruned_at",
+    "error_code", "tokens_in", "tokens_out", "cost", "owner__username",
 )  # fmt: skip
 _AGENT_LIMITS: Final = (
     "concurrency_limit", "timeout_seconds", "output_limit_bytes", "max_attempts", "retry_base_seconds",
@@ -197,6 +201,7 @@ def _task_summary(values: Mapping[str, Any], base: str) -> dict[str, Any]:
         "parked_at": values["parked_at"],
         "finished_at": values["finished_at"],
         "deadline_at": values["deadline_at"],
+        "pruned_at": values["pruned_at"],
         "is_dead": status is Status.FAILED and values["dead_at"] is not None,
         "error_code": code or None,
         "error": failures.sentence_for(code) if code else None,
@@ -204,7 +209,7 @@ def _task_summary(values: Mapping[str, Any], base: str) -> dict[str, Any]:
         "tokens_out": values["tokens_out"],
         "cost": _as_decimal(values["cost"]),
         "owner": values["owner__username"],
-        "allowed": _ALLOWED[status],
+        "allowed": _ALLOWED[status, values["pruned_at"] is not None],
         "url": f"{base}/{values['uuid']}",
     }
 

@@ -78,7 +78,7 @@ class MakesTasks(IdempotentPost, TaskView):
 
     def look_ahead(self, request: Request) -> None:
         """Long texts from outside are looked at while nothing is held; what is found is remembered for a moment."""
-        looking_ahead.look_at_texts(self.user, request.data)
+        looking_ahead.look_at_texts(self.user, request._request.body)
 
 
 class TaskList(MakesTasks):

@@ -49,6 +49,8 @@ from tasks.lifecycle.healing import (
 from tasks.lifecycle.importing import KEPT_ID_LIMIT, Intake, OlderTask, bring_in, set_ids_aside
 from tasks.lifecycle.incoming import Look, Submission, UntrustedTextRefused, look_at, submit, submit_many
 from tasks.lifecycle.keys import ConcurrencyKeyTaken
+from tasks.lifecycle.pruning import Pruned, prune_some
+from tasks.lifecycle.rows import ContentsRemoved
 from tasks.lifecycle.spent import settle_forgotten
 
 __all__ = [
@@ -62,9 +64,11 @@ __all__ = [
     "ApprovalTextChanged",
     "Claimed",
     "ConcurrencyKeyTaken",
+    "ContentsRemoved",
     "Intake",
     "Look",
     "OlderTask",
+    "Pruned",
     "Submission",
     "UntrustedTextRefused",
     "WorkHandedOver",
@@ -97,6 +101,7 @@ __all__ = [
     "move",
     "note_usage",
     "park",
+    "prune_some",
     "put_behind",
     "raise_alarm",
     "record_output",

@@ -86,11 +86,12 @@ def archive(*, actor: User, task: Task) -> Task:
 
 @transaction.atomic
 def restore(*, actor: User, task: Task) -> Task:
-    """Bring an archived task back to the status it had."""
+    """Bring an archived task back to the status it had; raises ContentsRemoved when it would have to run again."""
     current = rows.lock_for(task, "restore")
     last = Status(current.archived_from if current.archived_from is not None else Status.COMPLETE)
     current.archived_from = None
     if last not in states.FINISHED:
+        rows.expect_contents(current)
         current.finished_at = None
     rows.change_status(current, last, events.RESTORED, actor)
     if last == Status.READY:

@@ -6,7 +6,7 @@ from typing import Final
 from django.db.models.functions import Now
 
 from accounts.models import User
-from personalq.lib.errors import IllegalTransition
+from personalq.lib.errors import Conflict, IllegalTransition
 from tasks import dispatch, events, states
 from tasks.claims import Claim, ClaimLost
 from tasks.clock import database_now
@@ -24,6 +24,14 @@ _STATE: Final = (
     "not_before_at", "start_by_at", "lease_expires_at", "deadline_at", "parked_at", "finished_at", "dead_at",
     "error_code", "tokens_in", "tokens_out", "cost", "request_id",
 )  # fmt: skip
+
+
+class ContentsRemoved(Conflict):
+    """What the verb needs is gone: the time for which contents are kept is over."""
+
+    code = "contents_removed"
+    title = "The contents of this task have been removed."
+    advice = "They are kept for a time after a task has ended. Create a new task with its own prompt."
 
 
 def without_long_texts(tasks: TaskQuerySet) -> TaskQuerySet:
@@ -44,10 +52,18 @@ def expect(task: Task, verb: str) -> None:
 
 
 def lock_for(task: Task, verb: str) -> Task:
-    """The locked row; raises IllegalTransition when its status does not allow the verb."""
+    """The locked row; raises IllegalTransition when its status does not allow the verb, or ContentsRemoved."""
     current = lock(task)
     expect(current, verb)
+    if verb in states.NEEDS_CONTENTS:
+        expect_contents(current)
     return current
+
+
+def expect_contents(task: Task) -> None:
+    """Raises ContentsRemoved."""
+    if task.pruned_at is not None:
+        raise ContentsRemoved
 
 
 def lock_claimed(claim: Claim) -> Task:

@@ -17,7 +17,10 @@ class NextEventId(Func):
 
 
 class TaskEvent(models.Model):
-    """One thing that happened to a task or to a schedule, numbered by one global sequence. Never changed."""
+    """One thing that happened to a task or to a schedule, numbered by one global sequence.
+
+    Never changed, except that its texts go with the contents of its task.
+    """
 
     id = models.BigIntegerField(primary_key=True, db_default=NextEventId(), editable=False)
     task = models.ForeignKey("tasks.Task", on_delete=models.CASCADE, null=True, related_name="events", editable=False)

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Length, Now
 
 from tasks.states import FINISHED, UNFINISHED, Status
@@ -95,6 +95,13 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def due(self) -> "TaskQuerySet":
         """Not kept back by a time before which they must not run."""
         return self.filter(Q(not_before_at__isnull=True) | Q(not_before_at__lte=Now()))
+
+    def prunable(self, age: timedelta) -> "TaskQuerySet":
+        """Ended, and changed last, longer ago than `age`; and so is all of their conversation. Not pruned before."""
+        limit = Now() - age
+        is_over = Q(status__in=_FINISHED, finished_at__lt=limit, updatedat__lt=limit)
+        mates = Task.objects.filter(conversation=OuterRef("conversation"), pruned_at__isnull=True)
+        return self.filter(is_over, pruned_at__isnull=True).exclude(Exists(mates.exclude(is_over)))
 
     def changed_outside(self) -> "TaskQuerySet":
         """Rows whose status was written by SQL, which left no event."""
@@ -216,6 +223,10 @@ class Task(models.Model):
     tokens_out = models.PositiveIntegerField(null=True, blank=True, editable=False)
     cost = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True, editable=False)
 
+    pruned_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its texts and files were removed, their time being over."
+    )
+
     archived_from = models.SmallIntegerField(null=True, blank=True, editable=False)
     recorded_status = models.SmallIntegerField(
         null=True,
@@ -268,6 +279,11 @@ class Task(models.Model):
                 fields=["conversation", "id"], condition=Q(conversation__isnull=False), name="tasks_of_conversation"
             ),
             models.Index(
+                fields=["owner", "finished_at", "id"],
+                condition=Q(finished_at__isnull=False, pruned_at__isnull=True),
+                name="tasks_to_prune",
+            ),
+            models.Index(
                 fields=["id"],
                 condition=Q(recorded_status__isnull=True) | ~Q(recorded_status=F("status")),
                 name="tasks_changed_outside",
@@ -278,7 +294,8 @@ class Task(models.Model):
                 condition=Q(status__in=[int(status) for status in Status]), name="task_status_known"
             ),
             models.CheckConstraint(
-                condition=Q(prompt__length__gte=1, prompt__length__lte=PROMPT_LENGTH),
+                condition=Q(pruned_at__isnull=True, prompt__length__gte=1, prompt__length__lte=PROMPT_LENGTH)
+                | Q(pruned_at__isnull=False, prompt=""),
                 name="task_prompt_length",
             ),
             models.CheckConstraint(
@@ -302,6 +319,9 @@ class Task(models.Model):
                 condition=Q(status__in=_FINISHED, finished_at__isnull=False)
                 | (~Q(status__in=_FINISHED) & Q(finished_at__isnull=True)),
                 name="task_finish_time_exactly_when_finished",
+            ),
+            models.CheckConstraint(
+                condition=Q(pruned_at__isnull=True) | Q(status__in=_FINISHED), name="task_pruned_only_when_finished"
             ),
             models.CheckConstraint(
                 condition=~Q(status=int(Status.FAILED)) | ~Q(error_code=""), name="task_failure_has_code"

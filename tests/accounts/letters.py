@@ -49,7 +49,8 @@ def carry_out_jobs() -> int:
     messages = waiting_jobs()
     for message in messages:
         arguments, _, _ = message.payload
-        jobs.send_reset_links(*arguments)
+        assert arguments == []
+        jobs.send_reset_letters()
     return len(messages)
 
 

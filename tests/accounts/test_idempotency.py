@@ -204,7 +204,14 @@ class TestHeader:
     def test_request_without_the_header_has_no_key(self) -> None:
         assert read_key(received((b"accept", b"*/*"))) is None
 
-    @pytest.mark.parametrize("key", [b"", b"two words", b"\x7f", b"\t", "é".encode(), b"\xff", b"k\n", b"x" * 256])
+    @pytest.mark.security
+    @pytest.mark.parametrize(
+        "key",
+        [
+            b"", b"two words", b"\x7f", b"\t", "é".encode(), b"\xff", b"k\n", b"x" * 256, b"x" * 60_000, b"\x00",
+            b"k\x00", b"\x1b[31m", b"\r\nFLUSHALL\r\n", b"*3\r\n$3\r\nSET", b"\xed\xa0\x80", "\u202ek".encode(),
+        ],
+    )  # fmt: skip
     def test_anything_but_visible_ascii_is_refused(self, key: bytes) -> None:
         with pytest.raises(InvalidInput) as refused:
             read_key(received(*key_header(key)))

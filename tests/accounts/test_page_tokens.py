@@ -9,7 +9,6 @@ import pytest
 from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
 from django.contrib.auth.middleware import get_user
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.test import RequestFactory
@@ -17,6 +16,7 @@ from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import TokenFamily, User
+from accounts.session_store import SessionStore, row_key_of
 from personalq.lib.errors import InvalidToken, NotAuthenticated
 from tests.accounts.forging import claims_of
 from tests.concurrency.racing import race
@@ -98,7 +98,7 @@ def sign_out_everywhere(request: HttpRequest) -> None:
 
 
 def revoke_family(request: HttpRequest) -> None:
-    tokens.revoke(TokenFamily.objects.get(session=request.session.session_key), "operator")
+    tokens.revoke(TokenFamily.objects.get(session=row_key_of(request.session)), "operator")
 
 
 ENDINGS: dict[str, Callable[[HttpRequest], Any]] = {

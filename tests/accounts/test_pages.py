@@ -8,12 +8,12 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.hashers import MD5PasswordHasher
-from django.contrib.sessions.models import Session
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts.models import User
 from accounts.pages.access import waiting_time
+from accounts.session_store import SessionStore
 from personalq.lib.errors import InvalidCredentials, RateLimited, Unavailable
 from tests.accounts.clients import SecureClient, sign_in
 from tests.makers import PASSWORD, make_user
@@ -103,7 +103,7 @@ class TestSignIn:
         client.cookies[django_settings.SESSION_COOKIE_NAME] = str(session.session_key)
         sign_in(client, "alice", PASSWORD)
         assert session_key(client) != session.session_key
-        assert not Session.objects.filter(pk=session.session_key).exists()
+        assert not SessionStore().exists(str(session.session_key))
 
     def test_another_site_cannot_sign_a_browser_in(self, alice: User) -> None:
         strict = SecureClient(enforce_csrf_checks=True)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
-from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -17,6 +16,7 @@ from accounts import one_time_codes, passwords, tokens
 from accounts.models import AuditEvent, OneTimeCode, PersonalToken, TokenFamily, User
 from accounts.one_time_codes import Purpose
 from accounts.passwords.resets import LIFETIME
+from accounts.session_store import SessionStore, row_key_of
 from accounts.tokens import personal_tokens
 from personalq.lib.errors import InvalidInput, InvalidToken
 from tests.accounts.clients import SecureClient, sign_in
@@ -156,7 +156,7 @@ class TestPage:
         assert (answer.status_code, answer["Location"]) == (302, "/account")
         assert page.get("/api/v1/me").status_code == 200
         assert page.cookies["__Host-session"].value != before
-        assert not Session.objects.filter(pk=before).exists()
+        assert not SessionStore().exists(before)
         assert other.get("/api/v1/me").status_code == 401
         for ended in (pair.access, text):
             with pytest.raises(InvalidToken):
@@ -171,7 +171,7 @@ class TestPage:
         tokens.issue_pair(alice)
         page.get("/")
         send(page)
-        assert [each.session_id for each in TokenFamily.objects.live()] == [page.cookies["__Host-session"].value]
+        assert [each.session_id for each in TokenFamily.objects.live()] == [row_key_of(page.session)]
         assert set(TokenFamily.objects.exclude(revoked_at=None).values_list("revoked_reason", flat=True)) == {
             "password"
         }

@@ -1,6 +1,5 @@
 """Choosing a new password without the old one: who gets a link, what it says, and how often it is good."""
 
-import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -16,7 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from accounts import jobs, one_time_codes, tokens
 from accounts.models import AuditEvent, OneTimeCode, User
 from accounts.one_time_codes import Purpose
-from accounts.passwords import resets
+from accounts.passwords import reset_letters, resets
 from personalq.lib.errors import InvalidToken
 from tests.accounts.clients import SecureClient, sign_in
 from tests.accounts.factors import make_factor
@@ -72,16 +71,13 @@ class TestAsking:
     def test_the_code_is_nowhere_but_in_the_letter(
         self, client: SecureClient, ada: User, post: SmtpServer, capfd: Any
     ) -> None:
-        with patch("accounts.passwords.resets.current_app.send_task") as sent:
-            answer = ask(client, "ada")
-        (call,) = sent.call_args_list
-        assert call.kwargs["args"] == [[ada.pk]]
-        jobs.send_reset_links([ada.pk])
+        answer = ask(client, "ada")
+        assert carry_out_jobs() == 1
         code = code_of(post.letters[0])
         assert len(code.replace("-", "")) == 28
         assert code not in answer.content.decode() + str(answer.headers)
         with connection.cursor() as cursor:
-            for table in ("one_time_codes", "audit_events", "users", "django_session"):
+            for table in ("one_time_codes", "reset_letters", "audit_events", "users", "django_session"):
                 cursor.execute(f"SELECT string_agg(t::text, ' ') FROM {table} t")
                 assert code not in str(cursor.fetchone())
         logs = "".join(capfd.readouterr())
@@ -166,7 +162,8 @@ class TestAsking:
 
     def test_one_account_gets_five_letters_an_hour_whoever_asks(self, ada: User, post: SmtpServer) -> None:
         for _ in range(7):
-            resets.send_link(ada.pk)
+            reset_letters.put_down([ada])
+            reset_letters.send_due()
         assert len(post.letters) == 5
 
     def test_nothing_is_sent_while_nothing_can_be_counted(
@@ -177,20 +174,6 @@ class TestAsking:
             assert choose(client, code_for(ada)).status_code == 503
         assert carry_out_jobs() == 0
         assert sign_in(client, "ada", PASSWORD).status_code == 302
-
-    def test_without_a_broker_everybody_is_told_to_try_again(
-        self, client: SecureClient, ada: User, post: SmtpServer
-    ) -> None:
-        with patch("accounts.passwords.resets.current_app.send_task", side_effect=ConnectionRefusedError):
-            assert [ask(client, who).status_code for who in ("ada", "nobody")] == [503, 503]
-
-    def test_a_letter_that_is_not_taken_leaves_no_code(
-        self, client: SecureClient, ada: User, settings: Settings, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        with post_office(settings, refusal="451 try later"), caplog.at_level(logging.WARNING):
-            resets.send_link(ada.pk)
-        assert "could not be sent" in caplog.text
-        assert not OneTimeCode.objects.live().exists()
 
     @pytest.mark.parametrize("missing", ["PERSONALQ_EMAIL_IS_ON", "PERSONALQ_PUBLIC_URL"])
     def test_without_e_mail_the_page_says_who_can_help(

@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.security]
 SIGN_IN_ONLY = {
     "api-auth-token", "api-auth-refresh", "api-auth-logout", "api-credentials", "api-credential",
     "api-credential-test", "api-tokens", "api-token",
+    "api-me-password", "api-sessions", "api-session", "api-sessions-end-others", "api-invitations", "api-invitation",
 }  # fmt: skip
 """Keys, tokens and sign-ins: nothing that a program may touch with a token that somebody lent it."""
 FOR_ANY_TOKEN = {"api-me", "api-root", "api-schema", "api-docs", "api-unknown", "api-outside"}

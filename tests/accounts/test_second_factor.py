@@ -6,7 +6,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pyotp
 import pytest
-from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
@@ -14,6 +13,7 @@ from pytest_django import Settings
 from accounts import second_factor, tokens
 from accounts.models import AuditEvent, RecoveryCode, SecondFactor, TokenFamily, User
 from accounts.second_factor import changes, recovery_codes, totp
+from accounts.session_store import SessionStore
 from accounts.tokens import personal_tokens
 from personalq.lib import sealing
 from personalq.lib.errors import InvalidToken
@@ -119,6 +119,7 @@ class TestSettingUp:
         answer = self.begin(signed_in, "wrong")
         assert (answer.status_code, SecondFactor.objects.count()) == (400, 0)
         assert "not your present password" in answer.content.decode()
+        self.expect_denied(alice, "wrong_password")
 
     def test_wrong_first_code_turns_nothing_on_and_shows_no_secret(self, signed_in: SecureClient, alice: User) -> None:
         secret = secret_on(self.begin(signed_in).content.decode())
@@ -126,6 +127,11 @@ class TestSettingUp:
         assert answer.status_code == 401
         assert secret not in answer.content.decode().replace(" ", "")
         assert not second_factor.is_on(alice)
+        self.expect_denied(alice, "wrong_code")
+
+    def expect_denied(self, owner: User, reason: str) -> None:
+        event = AuditEvent.objects.get(kind="second_factor.on")
+        assert (event.outcome, event.actor_uuid, event.facts) == ("denied", owner.uuid, {"reason": reason})
 
     def test_beginning_again_replaces_what_was_not_confirmed(self, signed_in: SecureClient, alice: User) -> None:
         first = secret_on(self.begin(signed_in).content.decode())
@@ -232,7 +238,7 @@ class TestSigningInAtThePage:
         between = str(client.session.session_key)
         client.post("/sign-in/code", {"code": factor.code()})
         assert client.session.session_key != between
-        assert not Session.objects.filter(pk=between).exists()
+        assert not SessionStore().exists(between)
 
     def test_form_is_known_to_apps_that_fill_codes_in(self, client: SecureClient, factor: Factor) -> None:
         sign_in(client, "alice", PASSWORD)

@@ -6,13 +6,13 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth import login
-from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from pytest_django import Settings
 
 from accounts import jobs, tokens
 from accounts.models import AuditEvent, TokenFamily, User
+from accounts.session_store import SessionStore, row_key_of
 from accounts.tokens import families
 from personalq.lib.errors import InvalidToken
 from tests.accounts.clients import SecureClient, sign_in
@@ -52,7 +52,7 @@ class TestBeginning:
     def test_session_of_a_browser_begins_at_the_sign_in(self, client: SecureClient, alice: User) -> None:
         sign_in(client, "alice", PASSWORD, REMOTE_ADDR="203.0.113.7", headers={"User-Agent": "Browser 1.0"})
         family = TokenFamily.objects.get()
-        assert (family.kind, family.session_id) == (TokenFamily.Kind.PAGE, client.session.session_key)
+        assert (family.kind, family.session_id) == (TokenFamily.Kind.PAGE, row_key_of(client.session))
         assert (family.address, family.user_agent) == ("203.0.113.7", "Browser 1.0")
         assert family.last_used_at is not None
 
@@ -64,7 +64,7 @@ class TestBeginning:
 
     def test_any_other_way_in_begins_one_with_the_first_request(self, signed_in: SecureClient, alice: User) -> None:
         signed_in.get("/api/v1/me")
-        assert TokenFamily.objects.get().session_id == signed_in.session.session_key
+        assert TokenFamily.objects.get().session_id == row_key_of(signed_in.session)
 
     def test_socket_token_is_of_the_same_family(self, client: SecureClient, alice: User) -> None:
         sign_in(client, "alice", PASSWORD)
@@ -145,7 +145,7 @@ class TestList:
         sign_in(client, "alice", PASSWORD)
         other = SecureClient()
         sign_in(other, "alice", PASSWORD)
-        Session.objects.filter(pk=other.session.session_key).delete()
+        Session.objects.filter(pk=row_key_of(other.session)).delete()
         assert len(rows(client)) == 1
 
     def test_personal_token_does_not_see_it(self, client: SecureClient, alice: User) -> None:

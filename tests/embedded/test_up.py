@@ -44,6 +44,8 @@ def test_first_start_tells_how_to_sign_in_and_keeps_the_password_nowhere(home: H
     assert not any(secret in run.output for secret in secrets_of(home))
     # The worker tells runners where to report; the port was named on the command line.
     assert f"PORT={run.port}".encode() in Path(f"/proc/{pids['worker']}/environ").read_bytes().split(b"\0")
+    # So does every command, wherever it is given.
+    assert home.layout.kept_port(1) == run.port
     run.process.send_signal(signal.SIGTERM)
     assert run.wait_for_end() == 0
     assert nothing_runs(home, pids)

@@ -116,10 +116,18 @@ class Headers:
 
 
 def faults_of_cookies(fields: Iterable[str], *, https: bool) -> Iterator[str]:
-    """What is wrong with cookies: over HTTPS each has the prefix that browsers bind to host, path and TLS."""
+    """What is wrong with cookies: over HTTPS each has the prefix that browsers bind to host, path and TLS.
+
+    One that is taken away holds nothing that a script could read.
+    """
     for field in fields:
         for name, morsel in SimpleCookie(field).items():
-            if not morsel["httponly"] or morsel["samesite"] not in {"Lax", "Strict"} or morsel["path"] != "/":
+            is_kept = morsel["max-age"] != "0"
+            if (
+                (is_kept and not morsel["httponly"])
+                or morsel["samesite"] not in {"Lax", "Strict"}
+                or morsel["path"] != "/"
+            ):
                 yield f"cookie {name} is open to scripts or other sites: {field}"
             if https and not (name.startswith("__Host-") and morsel["secure"] and not morsel["domain"]):
                 yield f"cookie {name} is not bound to this host: {field}"

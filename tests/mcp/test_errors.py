@@ -11,6 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, CallToolResult, ReadResourceRequestParams
 
 from accounts.models import User
+from personalq.lib.current_request import RequestMark
 from tasks.mcp import resources, server, tools
 from tasks.mcp.callers import SCOPE_KEY
 from tasks.mcp.catalogue import Tool, cut
@@ -18,7 +19,11 @@ from tests.mcp.talking import text_of
 
 SECRET = "the inside of the machine"
 CALLER: Any = SimpleNamespace(
-    user=User(username="alice"), request_id="0123", identity=SimpleNamespace(scopes=None), may=lambda _: True
+    user=User(username="alice"),
+    request_id="0123",
+    mark=RequestMark(id="0123"),
+    identity=SimpleNamespace(scopes=None),
+    may=lambda _: True,
 )
 CONTEXT: Any = SimpleNamespace(request=SimpleNamespace(scope={SCOPE_KEY: CALLER}), session=None)
 

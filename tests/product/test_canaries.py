@@ -19,8 +19,6 @@ pytestmark = [pytest.mark.product, pytest.mark.security]
 
 CONTROL = "canary-that-may-be-seen"
 KNOWN = {
-    # Django finds the session of a cookie by the cookie's own value.
-    "database": ["cookie personalq-session"],
     # Told once, at the terminal of whoever starts the product for the first time.
     "logs": ["password of the operator"],
 }

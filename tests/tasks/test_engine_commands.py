@@ -102,6 +102,26 @@ sys.exit(4)
 
 
 @pytest.mark.security
+def test_failure_tells_its_owner_nothing_of_the_machine(
+    engine: Engine, owner: User, settings: Settings, tmp_path: Path
+) -> None:
+    """A-144: neither directories nor variables nor the user of the worker; operators see what the program said."""
+    source = """
+import os, sys
+said = [os.getcwd() + "/x.py", sys.executable, *os.environ.items()]
+sys.stderr.write(str(said))
+sys.exit(4)
+"""
+    settings.PERSONALQ_COMMANDS = {"program": python(source)}
+    task = run_to_end(engine, make_command_agent(owner))
+    machine = [str(tmp_path), sys.executable, "PERSONALQ_ATTEMPT", "LANG"]
+    assert all(word in task.error_detail for word in machine)
+    shown = [Api(owner).get(f"tasks/{task.uuid}{more}").content.decode() for more in ("", "/events", "/attempts")]
+    shown += [str(event.data) for event in task.events.all()]
+    assert [(word, text) for text in shown for word in machine if word in text] == []
+
+
+@pytest.mark.security
 def test_cancel_ends_the_program_and_keeps_no_file(
     engine: Engine, owner: User, settings: Settings, tmp_path: Path
 ) -> None:

@@ -33,13 +33,23 @@ class _Envelope:
     recipients: list[str] = field(default_factory=list)
 
 
-class SmtpServer:
-    """Takes letters until it is left. `refusal` is said instead of taking one, such as "451 try later"."""
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
 
-    def __init__(self, *, refusal: str = "") -> None:
+
+class SmtpServer:
+    """Takes letters until it is left. `refusal` is said instead of taking one, such as "451 try later".
+
+    It is the answer to `refused_verb`. `port` is one that was free a moment ago, for a server that was away; a mute one
+    takes connections and says nothing.
+    """
+
+    def __init__(self, *, refusal: str = "", refused_verb: str = "MAIL", port: int = 0, is_mute: bool = False) -> None:
         self.letters: list[Letter] = []
         self.refusal = refusal
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), self._handler(), bind_and_activate=True)
+        self.refused_verb = refused_verb
+        self.is_mute = is_mute
+        self._server = _Server(("127.0.0.1", port), self._handler(), bind_and_activate=True)
         self._server.daemon_threads = True
 
     @property
@@ -59,7 +69,10 @@ class SmtpServer:
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                owner._converse(self)
+                if owner.is_mute:
+                    self.rfile.read()  # until the client has had enough
+                else:
+                    owner._converse(self)
 
         return Handler
 
@@ -68,12 +81,15 @@ class SmtpServer:
         self._say(peer, "220 mail.test ready")
         while line := peer.rfile.readline(LONGEST_LINE).decode("ascii").strip():
             verb, _, rest = line.partition(" ")
+            if self.refusal and verb.upper() == self.refused_verb:
+                self._say(peer, self.refusal)
+                continue
             match verb.upper():
                 case "EHLO" | "HELO":
                     self._say(peer, "250-mail.test\r\n250-AUTH PLAIN\r\n250 8BITMIME")
                 case "MAIL":
                     envelope = _Envelope(sender=_address(rest))
-                    self._say(peer, self.refusal or "250 ok")
+                    self._say(peer, "250 ok")
                 case "AUTH":
                     self._say(peer, "235 welcome")
                 case "RCPT":

@@ -90,9 +90,11 @@ def read(body: Mapping[str, Any]) -> Reported:
 
 
 def request_id_in(body: Mapping[str, Any]) -> str | None:
-    """The id of the request that is reported about; None when there is none. Raises InvalidInput."""
+    """The id of the request that is reported about; None when there is none, which null is not. Raises InvalidInput."""
+    if "requestId" not in body and "request_id" not in body:
+        return None
     value = _one(body, "requestId", "request_id")
-    if value is not None and (not isinstance(value, str) or len(value) > ID_LENGTH):
+    if not isinstance(value, str) or len(value) > ID_LENGTH:
         raise _wrong("requestId", "invalid", "Send the id that the request had, as a string.")
     return value
 

@@ -256,6 +256,13 @@ class TestUsersInTheAdmin:
         event = told("user.made")
         assert (event.owner_uuid, event.facts) == (admin_user.uuid, {"by": "command"})
 
+    def test_another_one_made_from_the_shell(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+        call_command("createsuperuser", "--no-input", username="zoe", email="", stdout=io.StringIO())
+        zoe = User.objects.get(username="zoe")
+        (event,) = AuditEvent.objects.filter(kind="user.made", object_uuid=zoe.uuid)
+        assert (event.owner_uuid, event.facts) == (zoe.uuid, {"by": "command"})
+
 
 class TestEveryActInTheAdmin:
     def test_all_models_tell_of_their_acts(self) -> None:

@@ -233,7 +233,9 @@ class TestRetention:
     def test_table_of_the_session_does_not_stand_in_for_the_mark(self) -> None:
         make_older(4, 400)
         with pytest.raises(Error, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("CREATE TEMPORARY TABLE audit_marks ON COMMIT DROP AS SELECT 'cut' AS kind, 4::bigint AS number")
+            cursor.execute(
+                "CREATE TEMPORARY TABLE audit_marks ON COMMIT DROP AS SELECT 'cut' AS kind, 4::bigint AS number"
+            )
             cursor.execute("DELETE FROM audit_events")
 
     def test_forged_cut_is_found(self) -> None:

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import IdempotencyKey, KnownKey, User
+from accounts.models import IdempotencyKey, KnownKey, ResetLetter, User
 from tasks import events, heartbeats, lifecycle, stop_switch
 from tasks.models import (
     Agent,
@@ -31,8 +31,9 @@ from tests.makers import kinds, make_agent, make_operator, make_queue, make_runn
 
 pytestmark = pytest.mark.django_db
 MODELS = (Agent, BulkAction, Heartbeat, Queue, SystemSetting, Task, TaskEvent, User, UserLimits)
-# What the machine alone reads: turns and starts of queues, and answers that nobody but their receiver may see.
-UNSHOWN = {QueueStart, QueueTurn, IdempotencyKey, KnownKey}
+# What the machine alone reads: turns and starts of queues, answers that nobody but their receiver may see, and letters
+# on their way, whose fate the audit trail tells.
+UNSHOWN = {QueueStart, QueueTurn, IdempotencyKey, KnownKey, ResetLetter}
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tasks.models import Agent, BudgetScope, Schedule, Task
 from tasks.spending.allowance import Wanted
 from tasks.spending.usage import Usage
 from tests.access.routes import Route, all_routes
-from tests.makers import claim_next, make_agent, make_running, make_task
+from tests.makers import claim_next, make_agent, make_operator, make_running, make_task
 from tests.tasks.api.client import Api
 
 RUNS_WHEN_IMPORTED = re.compile(r"\.(__main__|migrations\b.*|settings)$")
@@ -96,6 +96,19 @@ def test_only_signing_in_needs_no_token() -> None:
     assert open_paths == {f"/api/v1/auth/{name}" for name in ("token", "refresh", "logout")}
 
 
+@pytest.mark.django_db
+def test_whatever_is_said_to_come_in_pages_takes_their_size() -> None:
+    lists = [
+        path
+        for (_, path), operation in operations().items()
+        if "{" not in path and "page_size" in {parameter["name"] for parameter in operation.get("parameters", [])}
+    ]
+    assert "/api/v1/sessions" in lists
+    api = Api(make_operator())
+    answers = {path: api.get(path, page_size=1).status_code for path in lists}
+    assert {path: status for path, status in answers.items() if status != 200} == {}
+
+
 def test_writing_operations_describe_their_body() -> None:
     without = {operation["operationId"] for (method, _), operation in operations().items()
                if method in {"POST", "PATCH"} and "requestBody" not in operation}  # fmt: skip
@@ -105,7 +118,7 @@ def test_writing_operations_describe_their_body() -> None:
         "pause_agent", "resume_agent", "end_agent_hold", "test_agent",
         "switch_webhook_endpoint_on", "switch_webhook_endpoint_off", "test_webhook_endpoint",
         "open_door", "close_door",
-        "redeliver_failed_webhook_deliveries", "redeliver_webhook_delivery",
+        "redeliver_failed_webhook_deliveries", "redeliver_webhook_delivery", "end_other_sessions",
     }  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def test_a_new_task_is_described_in_full(as_alice: Api, agent: Agent) -> None:
         "untrusted_text": "", "suspicion": None, "approval": None,
         "attempts": 0, "attempts_counted": 0, "max_attempts": 3, "is_dead": False, "not_before_at": None,
         "start_by_at": None, "held_until_at": None, "concurrency_key": None, "concurrency_policy": None,
-        "cancelled": None, "started_at": None, "finished_at": None,
+        "cancelled": None, "started_at": None, "finished_at": None, "pruned_at": None,
         "deadline_at": None, "result": None, "error_code": None, "error": None, "tokens_in": None,
         "tokens_out": None, "cost": None, "owner": "alice", "allowed": ["backlog", "cancel", "edit", "move"],
         "url": f"https://testserver/api/v1/tasks/{uuid}",

@@ -124,8 +124,20 @@ class TestFields:
         assert refused_field(success=True, **{camel: one, snake: None}) == camel
         assert refused_field(success=True, **{camel: None, snake: one}) == camel
         read({"success": True, camel: one, snake: one})
+
+    @pytest.mark.parametrize(
+        ("camel", "snake"),
+        [("exitCode", "exit_code"), ("maxIterations", "max_iterations"), ("branchName", "branch_name")],
+    )
+    def test_null_says_as_much_as_nothing(self, camel: str, snake: str) -> None:
         read({"success": True, camel: None, snake: None})
         read({"success": True, camel: None})
+
+    @pytest.mark.parametrize("name", ["requestId", "request_id"])
+    @pytest.mark.parametrize("value", [None, 0, -1, 1.5, True, [], {}, ["x"], {"a": 1}, "x" * 201], ids=repr)
+    def test_id_of_the_request_is_a_short_text_or_not_there(self, name: str, value: Any) -> None:
+        """A-135."""
+        assert refused_field(success=True, **{name: value}) == "requestId"
 
     def test_either_name_will_do(self) -> None:
         assert read({"success": True, "request_id": "r", "exit_code": 2}).exit_code == 2

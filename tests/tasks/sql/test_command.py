@@ -209,7 +209,8 @@ class AsOwner:
 
     def __enter__(self) -> Self:
         execute(f"CREATE ROLE {{}} {self._powers}", self.name)
-        execute("GRANT ALL ON tasks TO {}", self.name)
+        execute("GRANT ALL ON tasks, audit_events, audit_marks TO {}", self.name)
+        execute("GRANT ALL ON SEQUENCE audit_events_id_seq, audit_marks_id_seq TO {}", self.name)
         database = str(connection.settings_dict["NAME"])
         execute("GRANT CREATE, CONNECT ON DATABASE {} TO {} WITH GRANT OPTION", database, self.name)
         execute("SET SESSION AUTHORIZATION {}", self.name)

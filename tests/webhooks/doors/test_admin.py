@@ -49,9 +49,8 @@ class TestAdmin:
         for action, is_open in (("close", False), ("reopen", True)):
             admin.post("/admin/webhooks/door/", {"action": action, "_selected_action": [new.door.pk]})
             assert Door.objects.get().is_open is is_open
-        assert list(AuditEvent.objects.order_by("id").values_list("kind", flat=True))[-2:] == [
-            "door.closed", "door.opened",
-        ]  # fmt: skip
+        told = AuditEvent.objects.filter(kind__startswith="door.").order_by("id").values_list("kind", flat=True)
+        assert list(told)[-2:] == ["door.closed", "door.opened"]
 
     def test_whoever_may_only_look_does_not(self, new: NewDoor) -> None:
         looking = make_user(is_staff=True)

@@ -15,6 +15,8 @@ from accounts.models import AuditEvent, User
 from personalq.lib.errors import InvalidInput
 from personalq.lib.http import Limits
 from personalq.lib.outbound import names
+from tests.lib.outbound.cases import REFUSED_SHORT
+from tests.lib.outbound.names import Names
 from tests.webhooks.outbound.sending import (
     connect,
     let_time_pass,
@@ -441,6 +443,25 @@ def test_host_that_the_operator_took_off_the_list_is_not_called_any_more(
     make_events(owner)
     take_turn(endpoint)
     assert (only(endpoint).last_code, receiver.server.connections) == ("bad_url", 0)
+
+
+@pytest.mark.security
+def test_no_endpoint_is_called_at_an_address_that_is_refused(
+    owner: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A-160: the outbound client's own table, written past the forms as rows from a time with other rules would be."""
+    settings.PERSONALQ_ENDPOINTS_PER_USER = len(REFUSED_SHORT)
+    asked = Names(monkeypatch, {}).asked
+    made = [make_endpoint(owner) for _ in REFUSED_SHORT]
+    for endpoint, case in zip(made, REFUSED_SHORT, strict=True):
+        Endpoint.objects.filter(pk=endpoint.pk).update(url=case.url[:2000])
+    make_events(owner)
+    for endpoint in made:
+        take_turn(endpoint)
+    told = Delivery.objects.filter(kind="task_created").values_list("last_code", "endpoint__url")
+    assert len(told) == len(REFUSED_SHORT)
+    assert {(code, url) for code, url in told if code not in {"address_refused", "bad_url"}} == set()
+    assert asked == []
 
 
 @pytest.mark.security
