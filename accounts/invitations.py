@@ -135,8 +135,7 @@ def accept(request: HttpRequest, *, code: str, username: str, password: str) -> 
     """
     limit_address(request, group="code", rate="PERSONALQ_RATE_CODE", fail_open=False)
     try:
-        user = _intended(_find(code), username)
-        passwords.check(password, user=user)
+        user = _checked(_find(code), username, password)
         with conflicts(taken=UserNameTaken()), transaction.atomic():
             return _create(code, user, password)
     except one_time_codes.CodeRefused:
@@ -162,6 +161,18 @@ def _still_worth(row: OneTimeCode) -> OneTimeCode:
     if maker is None or not may_invite(maker) or (row.details["is_staff"] and not maker.is_superuser):
         raise one_time_codes.CodeRefused
     return row
+
+
+@sensitive_variables()
+def _checked(row: OneTimeCode, username: str, password: str) -> User:
+    try:
+        user = _intended(row, username)
+    except (InvalidInput, UserNameTaken) as refused:
+        # Both at once: else who corrects the name is told of the password only then.
+        refused.errors += [FieldError("password", "invalid", each) for each in passwords.faults_of(password)]
+        raise
+    passwords.check(password, user=user)
+    return user
 
 
 def _intended(row: OneTimeCode, username: str) -> User:

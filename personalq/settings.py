@@ -234,7 +234,7 @@ PERSONALQ_BODY_LIMITS = {
     csp.REPORTS_PATH: 16 * 1024,
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 # PERSONALQ_RATE_SIGN_IN_NAME and so on: personalq.lib.rates lists them with their defaults.
 globals().update({name: env.rate(name, default) for name, default in rates.DEFAULT_RATES.items()})
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.http import HttpRequest, HttpResponse
@@ -47,4 +48,5 @@ def show_links(
         messages.error(request, f"Choose 1 to {MOST_LINKS} active users.")
         return None
     links = [(user.get_username(), resets.make_link(actor=actor, user=user)) for user in chosen]
-    return TemplateResponse(request, "admin/reset_links.html", {**context, "links": links, "title": "Reset links"})
+    shown = {"links": links, "needs_host": not settings.PERSONALQ_PUBLIC_URL, "title": "Reset links"}
+    return TemplateResponse(request, "admin/reset_links.html", {**context, **shown})

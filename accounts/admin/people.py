@@ -102,7 +102,16 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class GroupAdmin(SafeModelAdmin[Group], DjangoGroupAdmin):
-    """Django's own; its acts are told as all others are."""
+    """Django's own; its acts are told as all others are. A group is powers: only superusers hand those out."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:  # noqa: ARG002
+        return is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:  # noqa: ARG002
+        return is_superuser(request)
 
 
 def _may_touch(request: HttpRequest, user: User | None) -> bool:

@@ -10,7 +10,7 @@ from personalq.lib.admin import ReadOnly, SafeModelAdmin
 class AuditEventAdmin(ReadOnly, SafeModelAdmin[AuditEvent]):
     """The audit trail: to be read, and by nobody to be changed."""
 
-    list_display = ("number", "at", "kind", "outcome", "actor_name", "object_kind", "object_uuid", "address")
+    list_display = ("number", "at", "kind", "outcome", "actor_name", "object_kind", "address")
     list_filter = ("kind", "outcome", "at")
     search_fields = ("kind", "actor_name", "actor_uuid", "owner_uuid", "object_uuid", "address", "request_id")
     fields = readonly_fields = (

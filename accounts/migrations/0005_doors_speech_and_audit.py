@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('kind', models.CharField(editable=False, max_length=48)),
-                ('outcome', models.CharField(choices=[('done', 'done'), ('denied', 'denied'), ('conflict', 'in conflict with another one'), ('failed', 'failed')], editable=False, max_length=8)),
+                ('outcome', models.CharField(choices=[('done', 'done'), ('denied', 'denied'), ('conflict', 'conflict'), ('failed', 'failed')], editable=False, max_length=8)),
                 ('actor_uuid', models.UUIDField(editable=False, help_text='Empty: nobody who is known.', null=True)),
                 ('actor_name', models.CharField(blank=True, editable=False, max_length=150)),
                 ('owner_uuid', models.UUIDField(editable=False, help_text='Whom it concerns, and who may read it.', null=True)),

@@ -16,7 +16,7 @@ class Outcome(models.TextChoices):
 
     DONE = "done", "done"
     DENIED = "denied", "denied"
-    CONFLICT = "conflict", "in conflict with another one"
+    CONFLICT = "conflict", "conflict"
     FAILED = "failed", "failed"
 
 

@@ -22,6 +22,7 @@ class SignInForm(AuthenticationForm):
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         self.attempt = request
+        self.fields["username"].label = "User name"
         # Django sets only the input's attribute, which a program need not heed.
         self.fields["username"].validators.append(MaxLengthValidator(MAX_USERNAME_CHARACTERS))
         self.fields["password"].validators.append(MaxLengthValidator(MAX_PASSWORD_CHARACTERS))
@@ -30,6 +31,11 @@ class SignInForm(AuthenticationForm):
         if not self.errors:
             self.user_cache = self._user()
         return self.cleaned_data
+
+    def focus_password(self) -> None:
+        """For who has typed the name already: it is most often the password that was wrong."""
+        self.fields["username"].widget.attrs.pop("autofocus", None)
+        self.fields["password"].widget.attrs["autofocus"] = True
 
     def _user(self) -> Any:
         try:

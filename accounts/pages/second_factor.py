@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, Final
+from uuid import UUID
 
 from django.contrib import messages
 from django.forms import Form
@@ -16,6 +17,8 @@ from accounts.second_factor import changes, recovery_codes
 from personalq.lib.errors import AppError, InvalidInput
 
 SECTION: Final = "account"
+BEGUN: Final = "second_factor_begun"
+"""Under this a session keeps which set-up it began: an id, never the secret."""
 
 
 @page("GET")
@@ -28,11 +31,12 @@ def show(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @sensitive_variables()
 def begin(request: HttpRequest) -> HttpResponse:
-    """The secret as a picture and as text: this one time, and without an address to come back to."""
+    """The secret as a picture and as text, without an address to come back to."""
     form = PasswordForm(request.POST)
     done = _carried_out(form, lambda: changes.begin(request, actor=person(request), **form.cleaned_data))
     if isinstance(done, AppError):
         return _refused(request, "begin_form", form, done)
+    request.session[BEGUN] = str(done.uuid)
     context = {"section": SECTION, "enrolment": done, "form": CodeForm()}
     return render(request, "accounts/second_factor_begun.html", context)
 
@@ -45,9 +49,9 @@ def confirm(request: HttpRequest) -> HttpResponse:
     form = CodeForm(request.POST)
     done = _carried_out(form, lambda: changes.confirm(request, actor=person(request), **form.cleaned_data))
     if isinstance(done, AppError):
-        # Without the secret, which is shown once: whoever finds an open page must not get it by a wrong code.
-        context = {"section": SECTION, "form": form}
+        context = {"section": SECTION, "form": form, "enrolment": _begun_here(request)}
         return show_form(request, "accounts/second_factor_begun.html", context, refusal=done)
+    request.session.pop(BEGUN, None)
     return render(request, "accounts/recovery_codes.html", {"section": SECTION, "codes": done, "is_new": True})
 
 
@@ -74,6 +78,12 @@ def turn_off(request: HttpRequest) -> HttpResponse:
         return _refused(request, "off_form", form, done)
     messages.success(request, "The second factor is off.")
     return redirect("second-factor")
+
+
+@sensitive_variables()
+def _begun_here(request: HttpRequest) -> changes.Enrolment | None:
+    kept = request.session.get(BEGUN)
+    return changes.begun(actor=person(request), uuid=UUID(kept)) if kept else None
 
 
 @sensitive_variables()

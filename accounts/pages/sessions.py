@@ -6,6 +6,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.defaultfilters import pluralize
 
 from accounts import sessions
 from accounts.pages.access import page, person
@@ -43,7 +44,7 @@ def end_others(request: HttpRequest) -> HttpResponse:
     """End all but this one."""
     _limit(request)
     count = sessions.end_others(actor=person(request), kept=sessions.this_one(request))
-    messages.success(request, f"Ended: {count}." if count else "There was no other sign-in.")
+    messages.success(request, f"{count} sign-in{pluralize(count)} ended." if count else "There was no other sign-in.")
     return redirect("sessions")
 
 

@@ -45,6 +45,11 @@ class SignInView(views.LoginView):
         families.of_session(self.request)
         return answer
 
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        if isinstance(form, SignInForm) and "username" not in form.errors:
+            form.focus_password()
+        return super().form_invalid(form)
+
     def get_redirect_url(self, *args: Any, **kwargs: Any) -> str:
         target = super().get_redirect_url(*args, **kwargs)
         # Django would answer 500 to somebody who is signed in and comes here with this page as next.
@@ -54,6 +59,7 @@ class SignInView(views.LoginView):
         # A form without data: rendering one with data would check it, and so count another attempt.
         username = self.request.POST.get("username", "")[:MAX_USERNAME_CHARACTERS]
         form = SignInForm(self.request, initial={"username": username})
+        form.focus_password()
         context = self.get_context_data(form=form, refusal=refusal, wait=waiting_time(refusal.retry_after_seconds))
         return self.render_to_response(context, status=refusal.status, headers=refusal.headers)
 

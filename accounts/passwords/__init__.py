@@ -11,9 +11,10 @@ from accounts.passwords.changing import (
     PasswordChanged,
     change,
     check,
+    faults_of,
     prove,
     put,
     replace,
 )
 
-__all__ = ["REASON", "WRONG", "PasswordChanged", "change", "check", "prove", "put", "replace"]
+__all__ = ["REASON", "WRONG", "PasswordChanged", "change", "check", "faults_of", "prove", "put", "replace"]

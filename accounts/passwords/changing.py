@@ -8,7 +8,7 @@ not wanted, the personal tokens (docs/decisions/0014). What it ends, ends at onc
 import logging
 from typing import Final
 
-from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.password_validation import get_default_password_validators, validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
@@ -19,6 +19,8 @@ from accounts import audit, one_time_codes, sessions
 from accounts.models import User
 from accounts.models.audit_event import Outcome
 from accounts.password_text import normalised
+from accounts.passwords.breaches import BreachValidator
+from accounts.sign_in import guessing
 from accounts.tokens import personal_tokens
 from personalq.lib.errors import Conflict, FieldError, InvalidInput
 from personalq.lib.rate_limits import limit_sign_in
@@ -52,6 +54,17 @@ def check(password: str, *, user: User, field: str = "password") -> None:
 
 
 @sensitive_variables()
+def faults_of(password: str) -> list[str]:
+    """What is wrong with a password by itself, without asking whose it is, and nobody elsewhere. `check` decides."""
+    asked = [each for each in get_default_password_validators() if not isinstance(each, BreachValidator)]
+    try:
+        validate_password(normalised(password), password_validators=asked)
+    except ValidationError as refused:
+        return list(refused.messages)
+    return []
+
+
+@sensitive_variables()
 def prove(request: HttpRequest, password: str, *, user: User, field: str, deed: str) -> None:
     """Ask somebody who is signed in for their password again, counted like an attempt to sign in.
 
@@ -66,8 +79,11 @@ def prove(request: HttpRequest, password: str, *, user: User, field: str, deed: 
         RateLimited, Unavailable: As for signing in.
         InvalidInput: Naming ``field``: this is not the password.
     """
+    target = guessing.password_of(user.get_username())
     limit_sign_in(request, user.get_username())
+    guessing.refuse_when_many(request, target)
     if not user.check_password(password):
+        guessing.note_failure(request, target)
         audit.record(deed, Outcome.DENIED, actor=user, about=("user", user.uuid), reason=WRONG)
         raise InvalidInput.for_field(field, WRONG, "This is not your present password.")
 
@@ -162,4 +178,7 @@ def _record(*, actor: User | None, user: User, how: str, keeps_tokens: bool) -> 
     audit.record(
         "password.changed", Outcome.DONE, actor=actor, owner=user, about=about, how=how, ends_tokens=not keeps_tokens
     )
+    if how == "command":
+        # Who typed it at a terminal is told there, and the log goes to the same terminal.
+        return
     _logger.info("a password was changed", extra={"fields": {"user": str(user.uuid), "how": how}})

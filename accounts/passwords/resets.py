@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from celery import current_app
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
@@ -22,12 +23,15 @@ from accounts.models import OneTimeCode, User
 from accounts.models.audit_event import Outcome
 from accounts.one_time_codes import NewCode, Purpose
 from accounts.passwords import reset_letters
+from personalq.lib.client_address import client_address, wider_address_group
 from personalq.lib.rate_limits import limit, limit_address, normalised_username
+from personalq.lib.rates import Rate, parse_rate
 
 LIFETIME: Final = reset_letters.LIFETIME
 MOST_PER_ADDRESS: Final = 5
 JOB: Final = "accounts.jobs.send_reset_letters"
 JOB_LIFETIME_SECONDS: Final = 600
+NAME_RATE: Final = "PERSONALQ_RATE_RESET_NAME"
 
 _logger = logging.getLogger("personalq.accounts")
 
@@ -43,7 +47,7 @@ def ask(request: HttpRequest, wanted: str) -> None:
         raise mails.MailsOff
     limit_address(request, group="reset-address", rate="PERSONALQ_RATE_RESET_ADDRESS", fail_open=False)
     typed = normalised_username(wanted)
-    limit(request, group="reset-name", key=typed, rate="PERSONALQ_RATE_RESET_NAME", fail_open=False)
+    _limit_name(request, typed)
     found = _users_of(unicodedata.normalize("NFKC", wanted).strip())
     first = found[0] if found else None
     # The same rows whoever was found, so that it takes the same time.
@@ -52,6 +56,15 @@ def ask(request: HttpRequest, wanted: str) -> None:
         audit.record("password.reset_asked", Outcome.DONE if first else Outcome.FAILED, owner=first, about=about)
         reset_letters.put_down(found)
     _ask_worker()
+
+
+def _limit_name(request: HttpRequest, typed: str) -> None:
+    """So many for a name, of one network three fifths at most: from one place nobody keeps somebody from asking."""
+    whole = parse_rate(getattr(settings, NAME_RATE))
+    share = Rate(count=max(1, whole.count * 3 // 5), seconds=whole.seconds)
+    network = wider_address_group(client_address(request))
+    limit(request, group="reset-name-share", key=f"{typed}\n{network}", rate=share, fail_open=False)
+    limit(request, group="reset-name", key=typed, rate=whole, fail_open=False)
 
 
 @sensitive_variables()

@@ -43,10 +43,16 @@ class RepetitionValidator:
     def validate(self, password: str, user: Any = None) -> None:  # noqa: ARG002 - Django's signature
         period = _period_of(password)
         if period < SHORTEST and 2 * period <= len(password):
-            raise ValidationError(self.get_help_text(), code="password_repeats")
+            raise ValidationError(
+                f"This is a short text that is repeated. Use {SHORTEST} characters or more before anything comes again:"
+                " four or five words that have nothing to do with each other are good.",
+                code="password_repeats",
+            )
 
     def get_help_text(self) -> str:
-        return f"Your password cannot be a text of fewer than {SHORTEST} characters that is repeated."
+        return (
+            f"Your password must not repeat a short text: {SHORTEST} characters must come before anything comes again."
+        )
 
 
 class OwnWordsValidator:

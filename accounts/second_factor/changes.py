@@ -1,10 +1,14 @@
 """Setting up a second factor, new recovery codes, turning it off, and taking it away from somebody who has lost it."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import audit, passwords, second_factor, sessions
@@ -16,6 +20,9 @@ from personalq.lib import sealing
 from personalq.lib.errors import Conflict, InvalidInput
 
 REASON = "second factor"
+SHOWN_FOR: Final = timedelta(minutes=10)
+"""How long after the password a secret that is not confirmed yet may be shown again."""
+WRONG_FIRST_CODE: Final = "Wait for the app's next code, and check the clock of the device."
 
 
 class FactorIsOn(Conflict):
@@ -36,8 +43,9 @@ class FactorIsOff(Conflict):
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What an app has to be given. This is the only time that it is shown."""
+    """What an app has to be given. It is shown until it is confirmed, and by `begun` alone."""
 
+    uuid: UUID
     secret: str = field(repr=False)
     address: str = field(repr=False)
     picture: str = field(repr=False)
@@ -66,8 +74,20 @@ def begin(request: HttpRequest, *, actor: User, password: str) -> Enrolment:
         factor = SecondFactor(user=actor)
         factor.secret = sealing.seal(secret, context=sealing.context_of(factor, second_factor.FIELD))
         factor.save()
-    address = totp.address_of(secret, username=actor.get_username())
-    return Enrolment(secret=secret, address=address, picture=totp.picture_of(address))
+    return _enrolment_of(factor, secret)
+
+
+@sensitive_variables()
+def begun(*, actor: User, uuid: UUID) -> Enrolment | None:
+    """What `begin` gave, once more; None when it is confirmed, replaced by another beginning, or ten minutes old.
+
+    The caller shows it to nobody but the session in which it was begun. After ten minutes the password is asked for
+    again: else whoever finds an open page could finish with an app of their own what its owner left.
+    """
+    since = timezone.now() - SHOWN_FOR
+    rows = SecondFactor.objects.filter(user=actor, uuid=uuid, confirmed_at__isnull=True, created_at__gte=since)
+    factor = rows.first()
+    return _enrolment_of(factor, second_factor.secret_of(factor)) if factor else None
 
 
 @sensitive_variables()
@@ -78,7 +98,7 @@ def confirm(request: HttpRequest, *, actor: User, code: str) -> list[str]:
         FactorIsOff: None was begun.
         FactorIsOn: It is on already.
         RateLimited, Unavailable: Too many attempts, or they cannot be counted.
-        WrongCode: The app shows another one.
+        WrongCode: The app shows another one. Recovery codes do not exist yet.
     """
     step.limit_codes(request, actor)
     with transaction.atomic():
@@ -91,7 +111,7 @@ def confirm(request: HttpRequest, *, actor: User, code: str) -> list[str]:
     if texts is None:
         # After the transaction, which the error would take back.
         audit.record("second_factor.on", Outcome.DENIED, actor=actor, about=("user", actor.uuid), reason="wrong_code")
-        raise WrongCode
+        raise WrongCode(WRONG_FIRST_CODE)
     sessions.keep_only_this(request, actor, REASON)
     return texts
 
@@ -143,6 +163,12 @@ def remove(*, actor: User | None, user: User) -> bool:
         sessions.end_all(user, REASON)
         audit.record("second_factor.removed", Outcome.DONE, actor=actor, owner=user, about=("user", user.uuid))
     return True
+
+
+@sensitive_variables()
+def _enrolment_of(factor: SecondFactor, secret: str) -> Enrolment:
+    address = totp.address_of(secret, username=factor.user.get_username())
+    return Enrolment(uuid=factor.uuid, secret=secret, address=address, picture=totp.picture_of(address))
 
 
 @sensitive_variables()

@@ -1,8 +1,9 @@
 """Guesses at one account from many addresses (docs/decisions/0015).
 
-Failures are counted for the account over all addresses, of each network only a tenth of what is allowed: nobody uses it
-up from one place. Once it is used up, whoever signed in from an address in the last 90 days goes on from there as
-before; from anywhere else one has to wait. What is signed in already is not concerned.
+Failures are counted for the account over all addresses. Those at a password count of each network only up to a tenth of
+what is allowed, so that nobody uses it up from one place; those at a code all count, since whoever gets so far has the
+password. Once it is used up, whoever signed in from an address in the last 90 days goes on from there as before; from
+anywhere else one has to wait. What is signed in already is not concerned.
 """
 
 from contextlib import suppress
@@ -36,6 +37,8 @@ class Target:
     key: str
     owner: Q
     """Finds the user, if there is one."""
+    is_shared: bool = True
+    """Whether one network can bring no more than its share."""
 
     @property
     def rate(self) -> Rate:
@@ -59,6 +62,7 @@ def codes_of(user: User) -> Target:
         rate_setting="PERSONALQ_RATE_SECOND_FACTOR_ACCOUNT",
         key=str(user.pk),
         owner=Q(user=user),
+        is_shared=False,
     )
 
 
@@ -77,13 +81,17 @@ def refuse_when_many(request: HttpRequest, target: Target) -> None:
 
 
 def note_failure(request: HttpRequest, target: Target) -> None:
-    """Count a failure, as long as this network has not brought its share."""
-    allowed = target.rate
-    share = Rate(count=max(1, allowed.count // SHARE), seconds=allowed.seconds)
-    network = wider_address_group(client_address(request))
+    """Count a failure; where networks have shares, as long as this one has not brought its own."""
     with suppress(RateLimited):
-        limit(request, group=f"{target.group}-share", key=f"{target.key}\n{network}", rate=share)
-        limit(request, group=target.group, key=target.key, rate=allowed)
+        if target.is_shared:
+            _use_share(request, target)
+        limit(request, group=target.group, key=target.key, rate=target.rate)
+
+
+def _use_share(request: HttpRequest, target: Target) -> None:
+    share = Rate(count=max(1, target.rate.count // SHARE), seconds=target.rate.seconds)
+    network = wider_address_group(client_address(request))
+    limit(request, group=f"{target.group}-share", key=f"{target.key}\n{network}", rate=share)
 
 
 def is_known(owner: Q, address: str) -> bool:

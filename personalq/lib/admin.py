@@ -37,6 +37,13 @@ class SafeModelAdmin(admin.ModelAdmin[M]):
     def _tell(self, request: HttpRequest, deed: str, item: Model, message: Any) -> None:
         acted.send(sender=type(self), request=request, deed=deed, item=item, message=message)
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # A list that can be narrowed by what it does not show shows it, letter by letter: digests, seals, sessions.
+        declared: Any = self.get_list_filter(request)
+        filters = {each if isinstance(each, str) else each[0] for each in declared}
+        is_offered = any(lookup == name or lookup.startswith(f"{name}__") for name in filters)
+        return is_offered and super().lookup_allowed(lookup, value, request)
+
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         try:
             # A savepoint when there is a transaction already, which the database's refusal would spoil.

@@ -5,6 +5,7 @@ from typing import Any, Final
 from django import forms
 from django.views.decorators.debug import sensitive_variables
 
+from accounts import passwords
 from accounts.mails import EMAIL_CHARACTERS
 from accounts.one_time_codes import LONGEST_TYPED
 from accounts.passwords.rules import LONGEST, SHORTEST
@@ -46,6 +47,9 @@ class TwiceForm(AnswerableForm):
         again = found.pop("again", None)
         if self.new_name in found and again is not None and found[self.new_name] != again:
             self.add_error("again", _MISMATCH)
+            # Else they would come to light one after the other, as the rules are asked about equal ones only.
+            for fault in passwords.faults_of(found[self.new_name]):
+                self.add_error(self.new_name, fault)
         return found
 
 

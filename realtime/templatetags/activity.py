@@ -13,7 +13,8 @@ from accounts.models.audit_event import Outcome
 register = template.Library()
 
 _BADGES: Final = {Outcome.DONE: "good", Outcome.DENIED: "bad", Outcome.CONFLICT: "held", Outcome.FAILED: "bad"}
-_WORDS: Final = {Outcome.CONFLICT: "conflict"}
+_UNTOLD: Final = {"sign_in.failed": {"name"}, "sign_in.limited": {"name"}}
+"""Facts that say nothing to people: keyed digests, by which equal names are told from different ones."""
 LONGEST_FACT: Final = 120
 
 
@@ -27,13 +28,14 @@ def act_words(event: AuditEvent) -> str:
 def outcome_badge(event: AuditEvent) -> SafeString:
     """How it ended, by colour and word."""
     outcome = Outcome(event.outcome)
-    return format_html('<span class="badge badge-{}">{}</span>', _BADGES[outcome], _WORDS.get(outcome, outcome.value))
+    return format_html('<span class="badge badge-{}">{}</span>', _BADGES[outcome], outcome.label)
 
 
 @register.filter
 def facts_in_words(event: AuditEvent) -> str:
     """What else is known of it, in one line."""
-    return " · ".join(_each(event.facts))
+    untold = _UNTOLD.get(event.kind, set())
+    return " · ".join(_each({name: value for name, value in event.facts.items() if name not in untold}))
 
 
 def _each(facts: dict[str, Any]) -> Iterator[str]:

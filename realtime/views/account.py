@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import email_changes, invitations, mails, passwords, second_factor
-from accounts.models import PersonalToken
+from accounts.models import PersonalToken, User
 from accounts.sessions import sessions_of
 from realtime.forms.accounts import CodeForm, EmailForm, PasswordForm
 from realtime.views.answers import posted, show_form
@@ -27,8 +27,14 @@ def show(request: HttpRequest) -> HttpResponse:
         "token_count": PersonalToken.objects.live().filter(user=user).count(),
         "may_invite": invitations.may_invite(user),
         "has_mails": mails.are_on(),
+        "changes_users": changes_users(user),
     }
     return render(request, "accounts/account.html", context)
+
+
+def changes_users(user: User) -> bool:
+    """Whether a user is an operator who may change accounts in the admin."""
+    return user.is_staff and user.has_perm("accounts.change_user")
 
 
 @page("GET", "POST")
@@ -54,7 +60,12 @@ def change_email(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and refusal is None:
         messages.success(request, "A code is on its way to the new address. Nothing has changed until you enter it.")
         return redirect("account-email-confirm")
-    context = {"section": "account", "form": form, "has_mails": mails.are_on()}
+    context = {
+        "section": "account",
+        "form": form,
+        "has_mails": mails.are_on(),
+        "changes_users": changes_users(person(request)),
+    }
     return show_form(request, "accounts/email.html", context, refusal=refusal)
 
 

@@ -34,7 +34,8 @@ def choose(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and refusal is None:
         messages.success(request, "Your new password is set. Sign in with it.")
         return redirect("sign-in")
-    return show_form(request, "accounts/reset_new.html", {"form": form}, refusal=refusal)
+    context = {"form": form, "has_mails": mails.are_on()}
+    return show_form(request, "accounts/reset_new.html", context, refusal=refusal)
 
 
 def _ask(request: HttpRequest, form: ResetAskForm) -> None:

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
 ROUTES: Final = {name: row for name, row in API.items() if "GET" in row.cells}
 # What PostgreSQL or Python would stumble over.
-VALUES: Final = ("a\0", "99999999999999999999", "-1", "\ud800")
+VALUES: Final[tuple[str, ...]] = ("a\0", "99999999999999999999", "-1", "\ud800")
 UNKNOWN: Final = ("order__gt", "\0", "owner__password__startswith", "token")
 # It reads no query, and tells of nobody but who asks.
 READS_NO_QUERY: Final = {"api-me"}

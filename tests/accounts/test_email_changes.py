@@ -192,3 +192,28 @@ def test_the_account_page_leads_everywhere(page: SecureClient, ada: User) -> Non
         assert f'href="{path}"' in shown
     assert OLD in shown
     assert "/operation/invitations" not in shown
+
+
+class TestWithoutMails:
+    def test_person_is_sent_to_the_operator_and_gets_no_form(self, page: SecureClient, ada: User) -> None:
+        shown = page.get("/account/email").content.decode()
+        assert "Send the code" not in shown
+        assert "Ask the operator" in shown
+        assert "Only an operator" in page.get("/account").content.decode()
+
+    def test_operator_is_not_sent_to_the_operator(self, operator: User) -> None:
+        client = SecureClient()
+        client.force_login(operator)
+        for address in ("/account", "/account/email"):
+            shown = client.get(address).content.decode()
+            assert f'href="/admin/accounts/user/{operator.pk}/change/"' in shown
+            assert "the operator" not in shown.lower().replace("as an operator", "")
+        assert "manage.py changepassword" in client.get("/account").content.decode()
+
+
+@pytest.mark.parametrize("path", ["/account", "/account/sessions", "/account/second-factor", "/operation/invitations"])
+def test_the_entry_account_is_marked_on_the_pages_of_the_account(operator: User, path: str) -> None:
+    client = SecureClient()
+    client.force_login(operator)
+    shown = client.get(path).content.decode()
+    assert f'aria-current="page">Account <span class="who-name">{operator.username}</span>' in shown

@@ -163,6 +163,18 @@ class TestAccepting:
         assert accept(client, code, password=password).status_code == 400
         assert accept(client, code).status_code == 302
 
+    @pytest.mark.parametrize(
+        ("name", "again", "wrong"),
+        [("grace", "other", ["password", "again"]), ("a b", "short", ["username", "password"])],
+    )
+    def test_everything_that_is_wrong_is_said_at_once(
+        self, client: SecureClient, operator: User, name: str, again: str, wrong: list[str]
+    ) -> None:
+        answer = accept(client, code_by(operator), name, password="short", again=again)
+        shown = answer.content.decode()
+        assert [each for each in ("username", "password", "again") if f'id="id_{each}_error"' in shown] == wrong
+        assert "at least 15 characters" in shown
+
     def test_guessing_is_limited_by_address(self, client: SecureClient, settings: Settings, db: Any) -> None:
         settings.PERSONALQ_RATE_CODE = "2/m"
         assert [accept(client, "wrong").status_code for _ in range(3)] == [403, 403, 429]

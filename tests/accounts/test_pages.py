@@ -123,6 +123,15 @@ class TestSignIn:
         assert 'autocomplete="current-password"' in page
         assert client.get("/sign-in")["Cache-Control"].count("no-store")
 
+    def test_after_a_wrong_password_the_password_has_the_focus(self, client: SecureClient, alice: User) -> None:
+        fields = {
+            answer.status_code: re.findall(r'<input[^>]*name="(\w+)"[^>]* autofocus', answer.content.decode())
+            for answer in (client.get("/sign-in"), sign_in(client, "alice", "wrong" * 300))
+        }
+        assert fields == {200: ["password"]}
+        assert 'name="username" autofocus' in client.get("/sign-in").content.decode()
+        assert ">User name<" in client.get("/sign-in").content.decode()
+
     def test_password_never_comes_back(self, client: SecureClient, alice: User) -> None:
         assert "Canary-4711" not in sign_in(client, "alice", "Canary-4711").content.decode()
 

@@ -307,6 +307,13 @@ class TestCommand:
         event = AuditEvent.objects.get(kind="password.changed")
         assert (event.actor_uuid, event.owner_uuid, event.facts["how"]) == (None, alice.uuid, "command")
 
+    def test_nothing_of_the_log_gets_into_the_dialogue(
+        self, alice: User, typed: list[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        typed += [NEW, NEW]
+        call_command("changepassword", "alice")
+        assert [each.getMessage() for each in caplog.records] == []
+
     def test_tokens_can_be_kept(self, alice: User, typed: list[str]) -> None:
         text = make_token(alice).text
         typed += [NEW, NEW]

@@ -121,13 +121,44 @@ class TestSettingUp:
         assert "not your present password" in answer.content.decode()
         self.expect_denied(alice, "wrong_password")
 
-    def test_wrong_first_code_turns_nothing_on_and_shows_no_secret(self, signed_in: SecureClient, alice: User) -> None:
+    def test_wrong_first_code_turns_nothing_on_and_shows_the_secret_again(
+        self, signed_in: SecureClient, alice: User
+    ) -> None:
         secret = secret_on(self.begin(signed_in).content.decode())
+        answer = signed_in.post(f"{PAGE}/confirm", {"code": "000000"})
+        page = answer.content.decode()
+        assert (answer.status_code, secret_on(page)) == (401, secret)
+        assert 'src="data:image/svg+xml' in page
+        assert "recovery code" not in page
+        assert not second_factor.is_on(alice)
+        assert secret not in str(dict(signed_in.session.items()))
+        self.expect_denied(alice, "wrong_code")
+
+    def test_other_browser_of_the_same_account_is_not_shown_the_secret(
+        self, signed_in: SecureClient, alice: User
+    ) -> None:
+        other = SecureClient()
+        other.force_login(alice)
+        secret = secret_on(self.begin(signed_in).content.decode())
+        answer = other.post(f"{PAGE}/confirm", {"code": "000000"})
+        assert answer.status_code == 401
+        assert secret not in answer.content.decode().replace(" ", "")
+
+    def test_ten_minutes_after_the_password_the_secret_is_shown_no_more(
+        self, signed_in: SecureClient, alice: User
+    ) -> None:
+        secret = secret_on(self.begin(signed_in).content.decode())
+        SecondFactor.objects.update(created_at=timezone.now() - changes.SHOWN_FOR)
         answer = signed_in.post(f"{PAGE}/confirm", {"code": "000000"})
         assert answer.status_code == 401
         assert secret not in answer.content.decode().replace(" ", "")
-        assert not second_factor.is_on(alice)
-        self.expect_denied(alice, "wrong_code")
+
+    def test_secret_that_is_on_is_shown_no_more(self, signed_in: SecureClient, alice: User) -> None:
+        secret = secret_on(self.begin(signed_in).content.decode())
+        row = SecondFactor.objects.get()
+        assert changes.begun(actor=alice, uuid=row.uuid) is not None
+        signed_in.post(f"{PAGE}/confirm", {"code": totp.code_at(secret, NOW)})
+        assert changes.begun(actor=alice, uuid=row.uuid) is None
 
     def expect_denied(self, owner: User, reason: str) -> None:
         event = AuditEvent.objects.get(kind="second_factor.on")
@@ -301,6 +332,16 @@ class TestLimits:
             client.send("/api/v1/auth/token", {"username": "alice", "password": "wrong", "code": "000000"})
             client.post("/sign-in/code", {"code": "000000"})
         assert token(client, code=factor.code()).status_code == 200
+
+    def test_every_wrong_code_counts_also_of_one_network(
+        self, client: SecureClient, factor: Factor, settings: Settings
+    ) -> None:
+        settings.PERSONALQ_RATE_SECOND_FACTOR_ACCOUNT = "30/h"
+        settings.PERSONALQ_RATE_SECOND_FACTOR = "100/h"
+        one = [SecureClient(REMOTE_ADDR=f"2001:db8:1:{number}::1") for number in range(4)]
+        answers = [token(one[turn % 4], code="000000").status_code for turn in range(31)]
+        assert answers == [401] * 30 + [429]
+        assert token(SecureClient(REMOTE_ADDR="8.8.8.8"), code=factor.code()).status_code == 429
 
     def test_who_has_the_password_and_many_addresses_does_not_shut_the_owner_out(
         self, client: SecureClient, factor: Factor, settings: Settings

@@ -1,6 +1,7 @@
 """What the database holds of a session opens nothing, and the rows are found, changed and ended all the same."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -176,7 +177,7 @@ class TestEnding:
         sign_in(client, "alice", PASSWORD)
         cookie = cookie_of(client)
         uuid = TokenFamily.objects.get().uuid
-        ways = {
+        ways: dict[str, Callable[[], object]] = {
             "page": lambda: client.post(f"/account/sessions/{uuid}/end"),
             "api": lambda: client.delete(f"/api/v1/sessions/{uuid}"),
             "admin row": Session.objects.all().delete,

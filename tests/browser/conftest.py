@@ -112,7 +112,7 @@ def signed_in(browser: Browser, product: Product, tmp_path_factory: pytest.TempP
     context = browser.new_context(base_url=product.url)
     page = context.new_page()
     page.goto("/sign-in")
-    page.get_by_label("Username").fill(product.username)
+    page.get_by_label("User name").fill(product.username)
     page.get_by_label("Password").fill(product.password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/")

@@ -33,7 +33,7 @@ def link_to(post_office: SmtpServer, address: str, number: int) -> str:
 
 def sign_in(page: Page, name: str, password: str) -> None:
     page.goto("/sign-in")
-    page.get_by_label("Username").fill(name)
+    page.get_by_label("User name").fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
 
@@ -96,6 +96,34 @@ def test_the_link_works_without_script_by_typing_the_code(
     page.get_by_label("Password, once more").fill(FIRST)
     page.get_by_role("button", name="Make the account").click()
     expect(page.get_by_text("Your account is made.")).to_be_visible()
+
+
+def test_account_and_the_way_out_are_in_sight_on_a_low_screen(open_context: OpenContext) -> None:
+    page = open_context(viewport={"width": 1280, "height": 600}).new_page()
+    page.goto("/tasks")
+    expect(page.get_by_role("link", name="Account admin")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("button", name="Sign out")).to_be_in_viewport(ratio=1)
+    last = page.get_by_role("link", name="Budgets")
+    last.focus()
+    expect(last).to_be_in_viewport(ratio=1)
+
+
+def test_account_is_in_sight_on_a_narrow_screen(open_context: OpenContext) -> None:
+    page = open_context(viewport=WIDTHS["390"]).new_page()
+    page.goto("/tasks")
+    expect(page.locator(".rail-head").get_by_role("link", name="Account")).to_be_in_viewport(ratio=1)
+
+
+def test_link_that_an_operator_hands_over_can_be_copied(open_context: OpenContext) -> None:
+    context = open_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto("/admin/accounts/user/?q=admin")
+    page.locator("input[name=_selected_action]").first.check()
+    page.locator("select[name=action]").select_option("make_reset_links")
+    page.get_by_role("button", name="Run").or_(page.get_by_role("button", name="Go")).click()
+    page.get_by_role("button", name="Copy the link of admin").click()
+    expect(page.get_by_role("status")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.locator("td code").inner_text()
 
 
 def pictures_of(page: Page, name: str, width: str, wrong: dict[tuple[str, str], object]) -> None:

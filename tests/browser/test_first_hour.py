@@ -29,7 +29,7 @@ def test_from_sign_in_to_a_finished_and_a_cancelled_task(open_context: OpenConte
 def sign_in(page: Page, product: Product) -> None:
     page.goto("/")
     expect(page).to_have_title("Sign in · Personal-Q")
-    page.get_by_label("Username").fill(product.username)
+    page.get_by_label("User name").fill(product.username)
     page.get_by_label("Password").fill("not the password")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("do not match")

@@ -133,7 +133,7 @@ class TestConnection:
         context = open_context(storage_state=None)
         page = context.new_page()
         page.goto("/sign-in?next=/tasks")
-        page.get_by_label("Username").fill(product.username)
+        page.get_by_label("User name").fill(product.username)
         page.get_by_label("Password").fill(product.password)
         page.get_by_role("button", name="Sign in").click()
         is_live(page)

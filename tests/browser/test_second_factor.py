@@ -33,7 +33,7 @@ def name(open_context: OpenContext) -> str:
 def give_password(context: BrowserContext, name: str) -> Page:
     page = context.new_page()
     page.goto("/sign-in")
-    page.get_by_label("Username").fill(name)
+    page.get_by_label("User name").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     return page
@@ -58,7 +58,13 @@ def set_up(page: Page) -> tuple[pyotp.TOTP, str, list[str]]:
     assert page.locator("img.qr-code").evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
     code = app.now()
     give_code(page, code, "Turn it on")
-    return app, code, page.locator(".recovery-codes code").all_inner_texts()
+    paper = page.locator(".recovery-codes code").all_inner_texts()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()").split() == paper
+    expect(page.get_by_role("button", name="Print")).to_be_visible()
+    return app, code, paper
 
 
 def test_turning_it_on_and_signing_in_with_it(open_context: OpenContext, name: str, watch: Watch) -> None:

@@ -39,7 +39,7 @@ def test_keyboard_leads_from_sign_in_to_a_cancelled_task(open_context: OpenConte
     product.make_agent("Slow echo", kind="echo", word_delay_ms=400)
     page = open_context(storage_state=None).new_page()
     page.goto("/tasks/new")
-    expect(page.get_by_label("Username")).to_be_focused()
+    expect(page.get_by_label("User name")).to_be_focused()
     page.keyboard.type(product.username)
     page.keyboard.press("Tab")
     page.keyboard.type(product.password)

@@ -1,7 +1,5 @@
 """Making it as if something had happened longer ago."""
 
-from datetime import timedelta
-
 from django.db import connection, transaction
 
 from tasks.models import Task
@@ -12,9 +10,10 @@ def make_older(*tasks: Task, days: float) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(
-            "UPDATE tasks SET finished_at = finished_at - %(age)s, updatedat = updatedat - %(age)s, "
-            "createdat = createdat - %(age)s WHERE id = ANY(%(ids)s)",
-            {"age": timedelta(days=days), "ids": [task.pk for task in tasks]},
+            "UPDATE tasks SET finished_at = finished_at - age, updatedat = updatedat - age, "
+            "createdat = createdat - age FROM (SELECT interval '1 day' * %(days)s AS age) AS given "
+            "WHERE id = ANY(%(ids)s)",
+            {"days": days, "ids": [task.pk for task in tasks]},
         )
         # A test may itself be one transaction.
         cursor.execute("SET LOCAL session_replication_role = origin")

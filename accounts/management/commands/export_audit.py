@@ -2,17 +2,22 @@
 
 import json
 import os
+import re
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
+from django.template.defaultfilters import pluralize
 from django.utils.dateparse import parse_date, parse_datetime
 
 from accounts.audit.operating import Selection, export
 from accounts.models import User
+
+_KIND: Final = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
+KINDS: Final = "docs/audit.md lists the kinds"
 
 
 class Command(BaseCommand):
@@ -31,14 +36,15 @@ class Command(BaseCommand):
         wanted = Selection(
             since=_read_time("--since", options["since"]),
             until=_read_time("--until", options["until"]),
-            kind=options["kind"],
+            kind=_read_kind(options["kind"]),
             owner=_find(options["owner"]),
         )
         with _open(options["output"], self.stdout._out) as file:
             count = 0
             for count, row in enumerate(export(wanted), start=1):  # noqa: B007 - told at the end
                 file.write(json.dumps(row, cls=DjangoJSONEncoder, sort_keys=True) + "\n")
-        self.stderr.write(f"{count} rows.")
+        told = f" {KINDS}." if wanted.kind and not count else ""
+        self.stderr.write(f"{count} row{pluralize(count)}.{told}")
 
 
 def _read_time(option: str, text: str | None) -> datetime | None:
@@ -53,6 +59,12 @@ def _read_time(option: str, text: str | None) -> datetime | None:
     if not isinstance(found, datetime):
         found = datetime(found.year, found.month, found.day, tzinfo=UTC)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _read_kind(kind: str) -> str:
+    if kind and not _KIND.fullmatch(kind):
+        raise CommandError(f"--kind takes a noun and a deed, such as sign_in.failed; {KINDS}.")
+    return kind
 
 
 def _find(name: str | None) -> User | None:

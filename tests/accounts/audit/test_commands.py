@@ -133,6 +133,15 @@ class TestExporting:
         assert lines("--since", soon) == []
         assert len(lines("--until", soon)) >= 3
 
+    @pytest.mark.parametrize(
+        ("kind", "said"), [("one.1", "1 row.\n"), ("no.such", "0 rows. docs/audit.md lists the kinds.\n")]
+    )
+    def test_says_how_many_rows(self, kind: str, said: str) -> None:
+        write("one.1")
+        error = io.StringIO()
+        call_command("export_audit", "--kind", kind, stdout=io.StringIO(), stderr=error)
+        assert error.getvalue() == said
+
     def test_file_is_new_and_private(self, tmp_path: Path) -> None:
         write("one.1")
         path = tmp_path / "audit.jsonl"
@@ -152,6 +161,7 @@ class TestExporting:
             (["--since", "yesterday"], "--since takes a day"),
             (["--until", "2026-02-31"], "--until takes a day"),
             (["--owner", "nobody"], "There is no user nobody"),
+            (["--kind", "nonsense"], "docs/audit.md lists the kinds"),
         ],
     )
     def test_what_cannot_be_understood_is_refused(self, arguments: list[str], said: str) -> None:

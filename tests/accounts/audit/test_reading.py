@@ -128,6 +128,32 @@ class TestPage:
         assert "Hers touched" in shown
         assert "Own deed" not in shown
 
+    def test_every_outcome_can_be_chosen(self, signed_in: SecureClient) -> None:
+        shown = signed_in.get(PAGE).content.decode()
+        assert [each for each in Outcome.values if f'?outcome={each}">{each}</a>' not in shown] == []
+
+    def test_names_whom_and_what_an_act_concerned(self, signed_in: SecureClient, alice: User, bob: User) -> None:
+        audit.record("password.reset_asked", Outcome.DONE, actor=alice, owner=bob, about=("user", bob.uuid))
+        audit.record("admin.changed", Outcome.DONE, actor=alice, owner=bob, about=("credential", bob.uuid))
+        audit.record("user.changed", Outcome.DONE, actor=bob, owner=alice, about=("user", alice.uuid))
+        shown = signed_in.get(PAGE).content.decode()
+        for told in ("reset asked: <bdi>bob", "Admin changed: <bdi>credential of bob", "User changed: <bdi>you"):
+            assert told in shown
+
+    def test_refused_act_gives_away_nobodys_name(self, signed_in: SecureClient, alice: User) -> None:
+        hidden = make_user("hidden")
+        audit.record("authz.denied", Outcome.DENIED, actor=alice, owner=hidden, about=("task", hidden.uuid))
+        audit.record("authz.denied", Outcome.DENIED, actor=alice, owner=hidden, about=("user", hidden.uuid))
+        shown = signed_in.get(PAGE).content.decode()
+        assert "Authz denied: <bdi>task</bdi>" in shown
+        assert "hidden</bdi>" not in shown
+
+    def test_digest_of_a_name_is_not_shown(self, signed_in: SecureClient, alice: User) -> None:
+        audit.record("sign_in.failed", Outcome.DENIED, owner=alice, name="0" * 32)
+        shown = signed_in.get(PAGE).content.decode()
+        assert "Sign in failed" in shown
+        assert "0" * 32 not in shown
+
     def test_number_of_queries_does_not_grow(
         self, signed_in: SecureClient, alice: User, django_assert_max_num_queries: Any
     ) -> None:
