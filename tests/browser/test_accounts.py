@@ -126,6 +126,15 @@ def test_link_that_an_operator_hands_over_can_be_copied(open_context: OpenContex
     assert page.evaluate("navigator.clipboard.readText()") == page.locator("td code").inner_text()
 
 
+def test_every_column_of_the_audit_trail_fits_beside_the_filter(open_context: OpenContext) -> None:
+    page = open_context(viewport=WIDTHS["1280"]).new_page()
+    page.goto("/admin/accounts/auditevent/")
+    expect(page.get_by_role("columnheader", name="Address")).to_be_in_viewport(ratio=1)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / "admin-audit-1280.png")
+    assert page.locator("#changelist .results").evaluate("each => each.scrollWidth - each.clientWidth") == 0
+
+
 def pictures_of(page: Page, name: str, width: str, wrong: dict[tuple[str, str], object]) -> None:
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)

@@ -55,6 +55,7 @@ ALLOWED = {
     ("tasks/runners/models/anthropic_wire.py", "anthropic"): "the SDK, over http.client()",
     ("tasks/runners/models/openai_wire.py", "openai"): "the SDK, over http.client()",
     ("accounts/mails.py", "django.core.mail"): "e-mails, to the server that the operator names",
+    ("accounts/mails.py", "smtplib"): "the errors of Django's connection, to tell what is worth another try",
     ("webhooks/notices/letters.py", "django.core.mail"): "e-mails, to the server that the operator names",
     ("webhooks/outbound/calls.py", "httpx2"): "types and errors of http.client()",
     ("tasks/runners/models/connections.py", "httpx2"): "types, and a stream around one of http.client()",

@@ -46,10 +46,12 @@ def test_transaction_that_writes_holds_up_no_other_one() -> None:
     assert verifying.verify().is_sound
 
 
-def test_many_who_write_at_once_make_one_chain() -> None:
+def test_many_who_write_at_once_make_one_chain(caplog: pytest.LogCaptureFixture) -> None:
     assert failures(race(*[lambda: write(*["some.deed"] * 25)] * 8)) == []
     verdict = verifying.verify()
     assert (verdict.is_sound, verdict.rows, verdict.waiting) == (True, 200, 0)
+    # Whoever took a place that was taken would have said that the chain is broken.
+    assert [record.message for record in caplog.records if record.name == "accounts.audit.chain"] == []
 
 
 @pytest.mark.parametrize(
