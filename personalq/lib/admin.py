@@ -49,8 +49,8 @@ class SafeModelAdmin(admin.ModelAdmin[M]):
             # A savepoint when there is a transaction already, which the database's refusal would spoil.
             with transaction.atomic():
                 return super().get_changelist_instance(request)
-        # NUL, broken regular expressions, dates of the year 0, lookups that need a missing extension: all of them come to
-        # light only when the list asks the database.
+        # NUL, broken regular expressions, dates of the year 0, lookups that need a missing extension: all of them come
+        # to light only when the list asks the database.
         except (ValueError, OverflowError, DataError, ProgrammingError) as error:
             raise IncorrectLookupParameters(error) from error
 
