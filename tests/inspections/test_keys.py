@@ -78,6 +78,14 @@ def test_a_secret_that_is_also_the_installations_is_found(settings: Any) -> None
     assert (result.grade, "JWT_SIGNING_KEY" in result.sentence) == ("high", True)
 
 
+def test_two_doors_with_one_secret_are_found() -> None:
+    make_door(SHARED)
+    # As after a change of SECRET_KEY, when digests no longer tell that they are equal.
+    DoorSecret.objects.update(digest="0" * 64)
+    make_door(SHARED)
+    assert grade_of("secrets.equal") == "high"
+
+
 def test_one_key_that_two_people_keep_is_no_finding() -> None:
     for _ in range(2):
         make_credential(make_user(), secret=SHARED)
