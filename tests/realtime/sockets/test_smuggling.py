@@ -100,6 +100,11 @@ def test_what_follows_the_end_is_not_read(sent: bytes, edge: WebProcess) -> None
     assert nobody_has_signed_in()
 
 
+def test_refusal_of_garbage_is_never_taken_for_the_answer_to_the_request_before(edge: WebProcess) -> None:
+    exchange = Exchange(edge, head("GET /outer HTTP/1.1", "Host: localhost") + b"\x00 no request at all\r\n\r\n")
+    assert 400 not in exchange.statuses
+
+
 def test_the_hidden_request_is_carried_out_where_it_stands_openly(edge: WebProcess) -> None:
     """What the other tests find absent is found here."""
     exchange = Exchange(edge, head("GET /outer HTTP/1.1", "Host: localhost") + INNER + LAST)
