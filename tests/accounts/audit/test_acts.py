@@ -63,6 +63,7 @@ class TestSigningIn:
         assert answer.status_code in {200, 401}
         event = told("sign_in.failed")
         assert facts_of(event) == ("", alice.uuid, "", None, Outcome.DENIED)
+        assert event.address == "127.0.0.1"
 
     def test_failure_keeps_no_name_and_tells_equal_ones(self, client: SecureClient, alice: User) -> None:
         for name in ("my secret passphrase", " My Secret Passphrase", "somebody else"):
