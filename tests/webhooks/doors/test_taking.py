@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import AuditEvent, User
 from tasks import agents, lifecycle, queues, untrusted
 from tasks.agents import AgentInUse
+from tasks.assessor import assessor
 from tasks.models import Agent, Budget, Task
 from tasks.queues import QueueInUse
 from tasks.spending.usage import Usage
@@ -314,14 +315,16 @@ def test_text_is_looked_at_once_and_holds_neither_connection_nor_lock(
 ) -> None:
     """Strangers write it, and long ones take seconds: a few at once would keep all connections from everybody."""
     seen: list[bool] = []
-    assess = untrusted.assess
+    ask = assessor._ask
 
-    def look(text: str, **options: Any) -> untrusted.Assessment:
+    def look(text: str, *, is_document: bool) -> untrusted.Assessment:
         seen.append(connection.connection is None)
-        return assess(text, **options)
+        return ask(text, is_document=is_document)
 
-    monkeypatch.setattr(untrusted, "assess", look)
+    assessor.close()
+    monkeypatch.setattr(assessor, "_ask", look)
     new = make_door(owner, "github", instruction="Sum up.")
     assert knock(request_of(new, new_payload(title="long " * 2_000))).status_code == 200
     # As text and as a document; nothing is left to be looked at when the task is written.
     assert (seen, Task.objects.count()) == ([True, True], 1)
+    assessor.close()
