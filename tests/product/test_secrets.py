@@ -23,7 +23,7 @@ from tests.wire.cursor_runner import succeeded
 from tests.wire.server import Exchange, Received, answering
 
 pytestmark = [pytest.mark.product, pytest.mark.security]
-PASSWORD = "a-long-password-of-an-owner"
+PASSWORD = "five-small-kites-over-the-dunes"
 
 
 TIMES = 2000
