@@ -11,11 +11,15 @@ LEFT_OUT: Final = {"django_session", "django_migrations", "audit_events", "audit
 Rows = set[tuple[str, str]]
 
 
-def rows() -> Rows:
-    """Table and digest of each row."""
+def rows(*, without: int | None = None) -> Rows:
+    """Table and digest of each row, but for those that name this user as theirs."""
+    columns = _columns_of_owners()
+    parts = []
     with connection.cursor() as cursor:
-        tables = sorted(set(connection.introspection.table_names(cursor)) - LEFT_OUT)
-        parts = [f"SELECT '{table}', md5(t::text) FROM {connection.ops.quote_name(table)} t" for table in tables]
+        for table in sorted(set(connection.introspection.table_names(cursor)) - LEFT_OUT):
+            theirs = [f"coalesce({column}, 0) <> {without:d}" for each, column in columns if each == table and without]
+            where = f" WHERE {' AND '.join(theirs)}" if theirs else ""
+            parts.append(f"SELECT '{table}', md5(t::text) FROM {connection.ops.quote_name(table)} t{where}")
         cursor.execute(" UNION ALL ".join(parts))
         return set(cursor.fetchall())
 
@@ -27,15 +31,19 @@ def changed_tables(*, before: Rows, after: Rows, own: Iterable[str] = ()) -> set
 
 def counts_by_owner(user_id: int) -> dict[str, int]:
     """How many rows of each table name this user in a column `owner_id` or `user_id`."""
+    parts = [
+        f"SELECT '{table}.{column}', count(*) FROM {connection.ops.quote_name(table)} WHERE {column} = {user_id:d}"
+        for table, column in _columns_of_owners()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts))
+        return dict(cursor.fetchall())
+
+
+def _columns_of_owners() -> list[tuple[str, str]]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT table_name, column_name FROM information_schema.columns"
             " WHERE table_schema = 'public' AND column_name IN ('owner_id', 'user_id') ORDER BY 1, 2"
         )
-        columns = [(table, column) for table, column in cursor.fetchall() if table not in LEFT_OUT]
-        parts = [
-            f"SELECT '{table}.{column}', count(*) FROM {connection.ops.quote_name(table)} WHERE {column} = {user_id:d}"
-            for table, column in columns
-        ]
-        cursor.execute(" UNION ALL ".join(parts))
-        return dict(cursor.fetchall())
+        return [(table, column) for table, column in cursor.fetchall() if table not in LEFT_OUT]
