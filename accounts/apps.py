@@ -13,5 +13,3 @@ class AccountsConfig(AppConfig):
         from accounts.sign_in import trail  # noqa: F401, PLC0415
         from personalq.lib import checks  # noqa: F401, PLC0415 - registers the system checks
         from personalq.lib import inspections as general  # noqa: F401, PLC0415 - registers those of the ground floor
-
-        outgoing.listen()

@@ -17,7 +17,7 @@ from accounts.models import User
 from accounts.models.audit_event import Outcome
 from accounts.one_time_codes import Purpose
 from personalq.lib.errors import InvalidInput, Unavailable
-from personalq.lib.rate_limits import limit, limit_address
+from personalq.lib.rate_limits import limit
 
 LIFETIME: Final = timedelta(hours=1)
 ROUTE: Final = "account-email-confirm"
@@ -58,7 +58,7 @@ def confirm(request: HttpRequest, *, user: User, code: str) -> User:
         RateLimited, Unavailable: Too many codes from this address.
         CodeRefused: It is over, or somebody else's.
     """
-    limit_address(request, group="code", rate="PERSONALQ_RATE_CODE", fail_open=False)
+    one_time_codes.limit_uses(request)
     if one_time_codes.find(Purpose.EMAIL, code).user_id != user.pk:
         raise one_time_codes.CodeRefused
     with transaction.atomic():

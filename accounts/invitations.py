@@ -26,7 +26,6 @@ from accounts.models.audit_event import Outcome
 from accounts.one_time_codes import NewCode, Purpose
 from personalq.lib.constraints import conflicts
 from personalq.lib.errors import Conflict, FieldError, InvalidInput, NotFound, PermissionDenied
-from personalq.lib.rate_limits import limit_address
 
 LIFETIME: Final = timedelta(days=7)
 ROUTE: Final = "invitation"
@@ -133,7 +132,7 @@ def accept(request: HttpRequest, *, code: str, username: str, password: str) -> 
         CodeRefused: It is wrong, over, withdrawn or used, or its maker may not invite any more.
         InvalidInput, UserNameTaken: Naming `username` or `password`. The code stays good.
     """
-    limit_address(request, group="code", rate="PERSONALQ_RATE_CODE", fail_open=False)
+    one_time_codes.limit_uses(request)
     try:
         user = _checked(_find(code), username, password)
         with conflicts(taken=UserNameTaken()), transaction.atomic():

@@ -34,7 +34,7 @@ def first_seen() -> Mapping[str, datetime]:
 def entries() -> Iterator[tuple[str, str, str]]:
     """Words, variable and value of each key of the installation."""
     for variable in ("SECRET_KEY", "JWT_SIGNING_KEY"):
-        yield variable, variable, settings.JWT_SIGNING_KEY if variable == "JWT_SIGNING_KEY" else settings.SECRET_KEY
+        yield variable, variable, getattr(settings, variable)
     for variable in ("PERSONALQ_ENCRYPTION_KEYS", "PERSONALQ_AUDIT_KEYS"):
         for number, value in enumerate(getattr(settings, variable), start=1):
             yield f"{variable} (entry {number})", variable, value

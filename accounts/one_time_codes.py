@@ -16,12 +16,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import OneTimeCode, User
 from personalq.lib.errors import PermissionDenied
+from personalq.lib.rate_limits import limit_address
 
 Purpose = OneTimeCode.Purpose
 
@@ -57,6 +59,11 @@ class NewCode:
         The host is the operator's PERSONALQ_PUBLIC_URL and never one that a request names; without it, the path alone.
         """
         return f"{settings.PERSONALQ_PUBLIC_URL}{path}#{'.'.join([self.text, *more])}"
+
+
+def limit_uses(request: HttpRequest) -> None:
+    """Count one use of a code of whatever purpose from this address. Raises RateLimited or Unavailable."""
+    limit_address(request, group="code", rate="PERSONALQ_RATE_CODE", fail_open=False)
 
 
 @sensitive_variables()
@@ -134,8 +141,8 @@ def forget_ended() -> None:
 
 @sensitive_variables()
 def digest_of(purpose: Purpose, text: str) -> str:
-    """What is kept of a code. Blanks, dashes and capitals do not matter: people type codes."""
-    plain = "".join(text[:LONGEST_TYPED].split()).replace("-", "").casefold()
+    """What is kept of a code. People type them: blanks, dashes, capitals and what a link says behind do not count."""
+    plain = "".join(text[:LONGEST_TYPED].partition(".")[0].split()).replace("-", "").casefold()
     salt = f"accounts.OneTimeCode.{purpose.value}"
     return salted_hmac(salt, plain.encode("utf-8", "replace"), algorithm="sha256").hexdigest()
 

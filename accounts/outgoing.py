@@ -4,6 +4,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
+from django.dispatch import receiver
+
 from accounts.audit.seldom import record_seldom
 from accounts.models import User
 from accounts.models.audit_event import Outcome
@@ -14,11 +16,7 @@ KIND: Final = "outgoing.blocked"
 NOTED_EVERY: Final = timedelta(hours=1)
 
 
-def listen() -> None:
-    """Called once, when the apps are ready."""
-    call_blocked.connect(_note, dispatch_uid="accounts.outgoing")
-
-
+@receiver(call_blocked, dispatch_uid="accounts.outgoing")
 def _note(*, host: str, reason: str, cause: Cause | None, **_: Any) -> None:
     if cause is not None:
         # It may be an event loop that is called on, where nothing may ask the database.

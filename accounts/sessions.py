@@ -20,6 +20,7 @@ from accounts.tokens import families
 from personalq.lib.errors import NotFound
 
 OWNER_ENDED = "owner"
+OPERATOR_ENDED = "operator"
 
 
 def sessions_of(user: User) -> QuerySet[TokenFamily]:
@@ -46,12 +47,12 @@ def this_one(request: HttpRequest, identity: Identity | None = None) -> UUID | N
 
 
 def end(*, actor: User, session: TokenFamily) -> None:
-    """End a sign-in of one's own. Doing it again changes nothing."""
+    """End a sign-in: one's own, or as an operator somebody else's. Doing it again changes nothing."""
+    reason = OWNER_ENDED if session.user_id == actor.pk else OPERATOR_ENDED
     with transaction.atomic():
-        if tokens.revoke(session, OWNER_ENDED):
-            audit.record(
-                "session.ended", Outcome.DONE, actor=actor, about=("session", session.uuid), reason=OWNER_ENDED
-            )
+        if tokens.revoke(session, reason):
+            about = ("session", session.uuid)
+            audit.record("session.ended", Outcome.DONE, actor=actor, owner=session.user, about=about, reason=reason)
 
 
 def end_others(*, actor: User, kept: UUID | None) -> int:

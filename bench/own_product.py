@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-READY_SECONDS: Final = 180
 
 
 @dataclass(frozen=True)

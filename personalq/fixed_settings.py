@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 # --- What we are made of ---------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -76,54 +77,28 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 15, "socket_connect_timeout": 2}
 CELERY_TIMEZONE = "UTC"
+
+
+def _each(job: str, *, expires: float, **pause: float) -> dict[str, Any]:
+    """A job at each beat. A tick that nobody took in so many seconds is worthless: another one is there, or soon."""
+    return {"task": job, "schedule": timedelta(**pause), "options": {"expires": expires}}
+
+
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {
-        "task": "tasks.jobs.sweep",
-        "schedule": timedelta(seconds=5),
-        # A tick that nobody took is worthless once the next one is there.
-        "options": {"expires": 5},
-    },
-    "fire-schedules": {
-        "task": "tasks.jobs.fire_schedules",
-        "schedule": timedelta(seconds=1),
-        # The clocks of two machines may differ by a second or two.
-        "options": {"expires": 5},
-    },
-    "send-due-deliveries": {
-        "task": "webhooks.jobs.send_due_deliveries",
-        "schedule": timedelta(seconds=5),
-        "options": {"expires": 5},
-    },
-    "speak": {"task": "webhooks.jobs.speak_where_due", "schedule": timedelta(seconds=1), "options": {"expires": 2}},
-    "renew-webhooks": {
-        "task": "webhooks.jobs.renew_webhooks",
-        "schedule": timedelta(minutes=1),
-        "options": {"expires": 60},
-    },
-    "send-notices": {
-        "task": "webhooks.jobs.send_notices",
-        "schedule": timedelta(seconds=20),
-        "options": {"expires": 20},
-    },
-    "listen": {
-        "task": "webhooks.jobs.listen",
-        "schedule": timedelta(seconds=5),
-        "options": {"expires": 5},
-    },
-    "prune-webhooks": {"task": "webhooks.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
-    "send-reset-letters": {
-        "task": "accounts.jobs.send_reset_letters",
-        "schedule": timedelta(seconds=20),
-        "options": {"expires": 20},
-    },
-    "chain-audit": {
-        "task": "accounts.jobs.chain_audit",
-        "schedule": timedelta(seconds=5),
-        "options": {"expires": 5},
-    },
-    "prune-audit": {"task": "accounts.jobs.prune_audit", "schedule": timedelta(hours=1), "options": {"expires": 600}},
-    "prune-tasks": {"task": "tasks.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
-    "prune": {"task": "accounts.jobs.prune", "schedule": timedelta(hours=1), "options": {"expires": 600}},
+    "sweep": _each("tasks.jobs.sweep", seconds=5, expires=5),
+    # The clocks of two machines may differ by a second or two.
+    "fire-schedules": _each("tasks.jobs.fire_schedules", seconds=1, expires=5),
+    "send-due-deliveries": _each("webhooks.jobs.send_due_deliveries", seconds=5, expires=5),
+    "speak": _each("webhooks.jobs.speak_where_due", seconds=1, expires=2),
+    "renew-webhooks": _each("webhooks.jobs.renew_webhooks", minutes=1, expires=60),
+    "send-notices": _each("webhooks.jobs.send_notices", seconds=20, expires=20),
+    "listen": _each("webhooks.jobs.listen", seconds=5, expires=5),
+    "prune-webhooks": _each("webhooks.jobs.prune", hours=1, expires=600),
+    "send-reset-letters": _each("accounts.jobs.send_reset_letters", seconds=20, expires=20),
+    "chain-audit": _each("accounts.jobs.chain_audit", seconds=5, expires=5),
+    "prune-audit": _each("accounts.jobs.prune_audit", hours=1, expires=600),
+    "prune-tasks": _each("tasks.jobs.prune", hours=1, expires=600),
+    "prune-accounts": _each("accounts.jobs.prune", hours=1, expires=600),
 }
 
 # --- Passwords and cookies -------------------------------------------------------------------------

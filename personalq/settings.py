@@ -45,8 +45,8 @@ PERSONALQ_TRUSTED_PROXIES = env.words("PERSONALQ_TRUSTED_PROXIES")
 
 # --- Where things are kept ------------------------------------------------------------------
 EMBEDDED = not env.both_or_neither("DATABASE_URL", "REDIS_URL")
-# Where outside runners report. Of `make run` it is known; behind a proxy only the operator knows it.
 PERSONALQ_PORT = env.positive_int("PORT", Layout.default().kept_port(8000) if EMBEDDED else 8000, 65_535)
+# Where outside runners report. Of `make run` it is known; behind a proxy only the operator knows it.
 PERSONALQ_PUBLIC_URL = env.public_url(
     "PERSONALQ_PUBLIC_URL",
     default=f"http://127.0.0.1:{PERSONALQ_PORT}" if EMBEDDED and not PERSONALQ_HTTPS else "",
@@ -59,15 +59,7 @@ CONNECTION_OPTIONS = {
 }
 if EMBEDDED:
     layout = Layout.default()
-    DATABASES: dict[str, Any] = {
-        "default": {
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": layout.database_name,
-            "USER": layout.database_user,
-            "HOST": str(layout.postgres_socket_dir),
-            "PORT": "5432",
-        }
-    }
+    DATABASES: dict[str, Any] = {"default": layout.database_settings()}
     PERSONALQ_DATA_DIRECTORIES = [str(layout.root), str(layout.run_dir)]
     REDIS_LAYER_URL, REDIS_CACHE_URL = layout.redis_url(0), layout.redis_url(1)
     CELERY_BROKER_URL = layout.celery_broker_url(2)

@@ -27,7 +27,7 @@ class Removal:
 
 
 def prune(days: int | None = None) -> list[Removal]:
-    """Remove contents that are older than so many days, by default PERSONALQ_TASK_DAYS; 0 removes nothing.
+    """Remove contents that are older than so many days, by default PERSONALQ_TASK_DAYS: nothing when that is 0.
 
     Owner by owner, in small transactions, each owner's sum in the audit trail. Safe to stop and to run twice at once.
     Raises ValueError for fewer days than `FEWEST_DAYS`.

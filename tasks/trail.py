@@ -25,7 +25,7 @@ def note_many(deed: str, by: Any, actor: User | None, *, owner: User | None, **c
 
 
 def note_on_others(deed: str, thing: Any, actor: User, **facts: Any) -> None:
-    """The same, for what owners do every day with their own: only if the actor is not the owner."""
+    """As `note`, for what owners do every day with their own: only if the actor is not the owner."""
     if thing.owner_id != actor.pk:
         note(deed, thing, actor, **facts)
 

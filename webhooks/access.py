@@ -33,17 +33,21 @@ def may(user: User, found: Any, deed: Deed) -> bool:
 
 def owner_id_of(found: Any) -> int:
     """Whose it is."""
-    if isinstance(found, TelegramBot):
-        return found.door.owner_id
-    owner_id: int = found.endpoint.owner_id if isinstance(found, Delivery) else found.owner_id
+    owner_id: int = _holder(found).owner_id
     return owner_id
 
 
 def owner_of(found: Any) -> User:
     """The same as a user."""
-    holder = found.door if isinstance(found, TelegramBot) else found.endpoint if isinstance(found, Delivery) else found
-    owner: User = holder.owner
+    owner: User = _holder(found).owner
     return owner
+
+
+def _holder(found: Any) -> Any:
+    """What carries the owner: a bot's door, a delivery's endpoint, or the object itself."""
+    if isinstance(found, TelegramBot):
+        return found.door
+    return found.endpoint if isinstance(found, Delivery) else found
 
 
 def doors_of(user: User) -> QuerySet[Door]:

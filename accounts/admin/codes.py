@@ -1,10 +1,8 @@
 """One-time codes, for operators: to be looked at. What they say is known to nobody here."""
 
 from django.contrib import admin
-from django.http import HttpRequest
-from django.utils import timezone
 
-from accounts.invitations import WITHDRAWN, state_of
+from accounts.invitations import state_of
 from accounts.models import OneTimeCode
 from personalq.lib.admin import ReadOnly, SafeModelAdmin
 
@@ -21,13 +19,6 @@ class OneTimeCodeAdmin(ReadOnly, SafeModelAdmin[OneTimeCode]):
     show_full_result_count = False
     actions = None
 
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:  # noqa: ARG002
-        return False
-
     @admin.display(description="state")
     def state(self, code: OneTimeCode) -> str:
-        if code.used_at is not None:
-            return "used"
-        if state_of(code) == WITHDRAWN:
-            return WITHDRAWN
-        return "open" if code.expires_at > timezone.now() else "over"
+        return state_of(code)

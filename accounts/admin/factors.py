@@ -4,6 +4,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from accounts.admin.acting import is_superuser
 from accounts.models import RecoveryCode, SecondFactor, User
 from accounts.second_factor import changes
 from personalq.lib.admin import ReadOnly, SafeModelAdmin
@@ -23,7 +24,7 @@ class SecondFactorAdmin(ReadOnly, SafeModelAdmin[SecondFactor]):
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
         # Without it a password is enough: as with passwords, operators are touched by superusers only.
-        return isinstance(request.user, User) and request.user.is_superuser
+        return is_superuser(request)
 
     @admin.action(
         description="Take away: their sign-ins end, and the password alone opens again", permissions=["remove"]

@@ -27,7 +27,6 @@ from personalq.lib.admin import SafeModelAdmin
 
 MACHINE_WRITTEN = ("uuid", "session_epoch", "last_login", "date_joined")
 MACHINE_FIELDSET = ("Machine-written", {"fields": ("uuid", "session_epoch")})
-POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(User)
@@ -45,7 +44,7 @@ class UserAdmin(SafeModelAdmin[User], DjangoUserAdmin[User]):
         return fieldsets if obj is None else (*fieldsets, MACHINE_FIELDSET)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:  # noqa: ARG002
-        return MACHINE_WRITTEN if is_superuser(request) else (*MACHINE_WRITTEN, *POWERS)
+        return MACHINE_WRITTEN if is_superuser(request) else (*MACHINE_WRITTEN, *admin_trail.POWERS)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and _may_touch(request, obj)

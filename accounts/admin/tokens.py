@@ -6,10 +6,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import audit, tokens
-from accounts.admin.acting import user_of
+from accounts import sessions
 from accounts.models import PersonalToken, TokenFamily, User
-from accounts.models.audit_event import Outcome
 from accounts.tokens import personal_tokens, token_access
 from personalq.lib.admin import ReadOnly, SafeModelAdmin
 
@@ -60,13 +58,10 @@ class TokenFamilyAdmin(ReadOnly, SafeModelAdmin[TokenFamily]):
         self.message_user(request, f"Revoked: {len(families)}.", messages.SUCCESS)
 
     def _end(self, request: HttpRequest, family: TokenFamily) -> None:
+        if not isinstance(request.user, User):
+            return
         with transaction.atomic():
-            if tokens.revoke(family, "operator"):
-                about = ("session", family.uuid)
-                actor = user_of(request)
-                audit.record(
-                    "session.ended", Outcome.DONE, actor=actor, owner=family.user, about=about, reason="operator"
-                )
+            sessions.end(actor=request.user, session=family)
             self.log_change(request, family, "Revoked.")
 
 

@@ -34,11 +34,12 @@ def record_seldom(
     """
     facts |= same or {}
     write = partial(writing.record, kind, outcome, actor=actor, owner=owner, about=about, **facts)
+    concerned = owner or actor
     sameness = {
         "kind": kind,
         "outcome": outcome,
         "actor_uuid": actor.uuid if actor else None,
-        "owner_uuid": (owner or actor).uuid if owner or actor else None,  # type: ignore[union-attr]
+        "owner_uuid": concerned.uuid if concerned else None,
         "object_uuid": about[1] if about else None,
     }
     afterwards.put_off(partial(_write_unless_written, write, sameness, dict(same or {}), within))

@@ -74,8 +74,8 @@ def age(_: Scene) -> Result:
     facts = {words: each.days for words, each in ages.items()}
     old = [f"{words} ({each.days} days)" for words, each in ages.items() if each > OLD]
     if old:
-        grade = "medium" if any(each > VERY_OLD for each in ages.values()) else "low"
-        return bad("medium" if grade == "medium" else "low", f"Not replaced for long: {name_some(old)}.", days=facts)
+        is_very_old = any(each > VERY_OLD for each in ages.values())
+        return bad("medium" if is_very_old else "low", f"Not replaced for long: {name_some(old)}.", days=facts)
     return fine(f"The oldest of {len(ages)} keys is known for {max(facts.values())} days.", days=facts)
 
 

@@ -56,15 +56,12 @@ class User(AbstractUser):
         It changes with the password, the epoch and the active flag, so each of them ends what was issued
         before.
         """
-        return self._session_digest(None)
+        stamp = f"{self.password}|{self.session_epoch}|{self.is_active}"
+        return salted_hmac("accounts.User.session", stamp, algorithm="sha256").hexdigest()
 
     def get_session_auth_fallback_hash(self) -> "list[str]":
         # A session must not outlive a rotation of SECRET_KEY: fall-back keys are for signatures in transit.
         return []
-
-    def _session_digest(self, secret: str | None) -> str:
-        stamp = f"{self.password}|{self.session_epoch}|{self.is_active}"
-        return salted_hmac("accounts.User.session", stamp, secret=secret, algorithm="sha256").hexdigest()
 
     @sensitive_variables()
     def _renew_hash(self, password: str) -> None:

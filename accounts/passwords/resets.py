@@ -86,7 +86,7 @@ def use(request: HttpRequest, *, code: str, new: str, keeps_tokens: bool = False
         CodeRefused: It is wrong, over, or was used, in a race by somebody else.
         InvalidInput: Naming `password`. The code stays good.
     """
-    limit_address(request, group="code", rate="PERSONALQ_RATE_CODE", fail_open=False)
+    one_time_codes.limit_uses(request)
     try:
         found = one_time_codes.find(Purpose.RESET, code)
         passwords.check(new, user=_user_of(found))

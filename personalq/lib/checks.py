@@ -16,12 +16,12 @@ from django.core.exceptions import ImproperlyConfigured
 from personalq.lib.client_address import parse_networks
 from personalq.lib.commands import missing_parts
 from personalq.lib.rates import DEFAULT_RATES, parse_rate
+from personalq.lib.unsafe import is_local_or_plain
 
 EDGE = "personalq.lib.middleware.Edge"
 SECURITY = "django.middleware.security.SecurityMiddleware"
 VIEW_ERRORS = "personalq.lib.middleware.ViewErrors"
 
-_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared, not bound
 _REDIS_SETTINGS = ("REDIS_LAYER_URL", "REDIS_CACHE_URL", "CELERY_BROKER_URL")
 
 
@@ -99,17 +99,12 @@ def _value_errors() -> Iterator[CheckMessage]:
 
 def _local_origins() -> Iterator[CheckMessage]:
     for name in ("CSRF_TRUSTED_ORIGINS", "CORS_ALLOWED_ORIGINS"):
-        if any(_is_local_or_plain(origin) for origin in getattr(settings, name, ())):
+        if any(is_local_or_plain(origin) for origin in getattr(settings, name, ())):
             yield CheckWarning(
                 f"{name} trusts a local or unencrypted origin.",
                 hint="Remove localhost and http:// origins from the production configuration.",
                 id="personalq.W001",
             )
-
-
-def _is_local_or_plain(origin: str) -> bool:
-    parts = urlsplit(origin)
-    return parts.scheme != "https" or (parts.hostname or "") in _LOCAL_NAMES
 
 
 def _bare_redis() -> Iterator[CheckMessage]:

@@ -7,7 +7,7 @@ import http.client
 import socket
 import ssl
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -29,7 +29,6 @@ class Answer:
 
     status: int
     headers: dict[str, list[str]]
-    body: bytes = field(repr=False)
 
     def header(self, name: str) -> str:
         """The headers of this name, joined; empty when there is none."""
@@ -87,13 +86,13 @@ class Prober:
         self._connection = connection
         connection.request(method, path, headers={"User-Agent": USER_AGENT, "Accept": "*/*"})
         response = connection.getresponse()
-        body = response.read(LONGEST_BODY)
+        response.read(LONGEST_BODY)
         headers: dict[str, list[str]] = {}
         for name, value in response.getheaders():
             headers.setdefault(name.lower(), []).append(value)
         if not response.isclosed():
             self.close()
-        return Answer(status=response.status, headers=headers, body=body)
+        return Answer(status=response.status, headers=headers)
 
     def _open(self) -> http.client.HTTPConnection:
         if not self.is_https:

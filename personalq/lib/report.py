@@ -11,7 +11,6 @@ from typing import Any, Final
 from personalq.lib.inspection import GRADES, Finding, Grade
 
 COLUMNS: Final = 80
-_GOOD: Final = frozenset({"ok", "info"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,8 @@ def cancel(*, actor: User | None, task: Task, reason: str = "") -> Task:
     try:
         with transaction.atomic():
             ended = asked.cancel(actor=actor, task=task, reason=reason)
-            if task.state != Status.CANCELLED:
+            # Not whether the caller saw it cancelled: somebody may have retried it since.
+            if ended.finished_at != task.finished_at:
                 trail.note("cancel", task, actor)
     except IllegalTransition:
         trail.note_conflict("cancel", task, actor, status=_status_now(task))

@@ -221,7 +221,9 @@ class TestUsing:
         assert choose(client, code, password=f"{NEW}!", again=f"{NEW}!").status_code == 403
         assert sign_in(client, "ada", NEW).status_code == 302
 
-    @pytest.mark.parametrize("typed", [str.upper, lambda code: code.replace("-", ""), lambda code: f" {code} \n"])
+    @pytest.mark.parametrize(
+        "typed", [str.upper, lambda code: code.replace("-", ""), lambda code: f" {code} \n", lambda code: f"{code}.ada"]
+    )
     def test_a_code_can_be_typed_as_people_do(self, client: SecureClient, ada: User, typed: Any) -> None:
         assert choose(client, typed(code_for(ada))).status_code == 302
 

@@ -23,7 +23,6 @@ SPACES_WORK: Final = "Asked for at the server; the older script could not send a
 DELETED_IS_GONE: Final = "Deleted is gone, and the last agent takes its queue with it; the older service fired on."
 NOTHING_RAN_YET: Final = "lastRun comes with the first task that ran; here none had."
 HELP_HELPS: Final = "--help explains; the older script ignored it and did its work."
-NO_SERVER_NEEDED: Final = "Commands work on the database and need no server."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ def serving(headers: Mapping[str, str], status: int = 200) -> WireServer:
 
 
 def answer(headers: Mapping[str, str]) -> Answer:
-    return Answer(status=200, headers={name.lower(): [value] for name, value in headers.items()}, body=b"")
+    return Answer(status=200, headers={name.lower(): [value] for name, value in headers.items()})
 
 
 def test_an_installation_that_is_not_there_or_refuses_the_name_is_told() -> None:

@@ -15,10 +15,10 @@ from tests.contracts.test_architecture import ROOT, sources
 
 Rule = Callable[[ast.AST], Iterator[ast.AST]]
 
+# Names of kinds, states and fields have these words in them as well.
 _SECRET_NAME: Final = re.compile(
     r"(^|_)(secret|secrets|password|passphrase|digest|mac|hmac|seal|signature|token|api_key|code_text|recovery_code)$"
 )
-# Names of kinds, states and fields have these words in them as well.
 _EXECUTES: Final = frozenset({"execute", "executemany"})
 _CACHE_CALLS: Final = frozenset(
     {"get", "set", "add", "delete", "incr", "decr", "touch", "get_or_set", "get_many", "set_many", "delete_many"}
@@ -65,7 +65,7 @@ def is_put_together(node: ast.AST) -> bool:
 
 
 def compared_secrets(tree: ast.AST) -> Iterator[ast.AST]:
-    """A-51: `==`, `!=` or `in` between a secret and something that is not a constant."""
+    """A-51: `==` or `!=` between a secret and something that is not a constant."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.NotEq):
             sides = [node.left, *node.comparators]

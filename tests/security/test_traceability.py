@@ -21,18 +21,6 @@ def test_every_proof_exists() -> None:
     assert faults == {}
 
 
-def test_the_list_is_the_one_that_was_agreed() -> None:
-    """Where it lies beside the repository; a clone elsewhere has our copy of its ids alone."""
-    agreed = traceability.SHARED
-    assert not agreed.is_file() or traceability.ids_of_shared(agreed.read_text(encoding="utf-8")) == list(statements())
-
-
-def test_ids_are_found_in_a_table_of_any_chapter() -> None:
-    ids = ["0.1", "A-29", "B-HIGH-005b", "V1.2.5/15.2.5", "V3.3.1-3.3.4", "API4/LLM10"]
-    rows = "\n".join(["| id | x |", "|---|---|", *(f"| {each} | x |" for each in ids)])
-    assert traceability.ids_of_shared(rows) == ids
-
-
 def test_each_line_is_a_short_sentence() -> None:
     assert [name for name, says in statements().items() if not 10 <= len(says) <= 160 or "|" in says] == []
 

@@ -22,11 +22,6 @@ HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parents[1]
 KINDS: Final = ("test", "command", "inspection", "not_applicable")
 APPS: Final = ("personalq", "accounts", "tasks", "realtime", "webhooks")
-# Where the list lies when the workshop in which it was agreed is beside the repository.
-SHARED: Final = ROOT.parent / "shared" / "security.md"
-_ROW_OF_SHARED: Final = re.compile(
-    r"^\|\s*(0\.\d+|A-\d+|AF-\d+|[BX]-[A-Za-z0-9-]+|V\d[\w./-]*|(?:API|LLM)\d+(?:/LLM\d+)?)\s*\|", re.MULTILINE
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +56,6 @@ def statements() -> dict[str, str]:
 def answers() -> dict[str, Answer]:
     """What proves which line."""
     return {name: Answer.read(entry) for name, entry in _read("traceability.toml")["ids"].items()}
-
-
-def ids_of_shared(text: str) -> list[str]:
-    """The ids of the list as it was agreed, in order."""
-    return _ROW_OF_SHARED.findall(text)
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -44,13 +44,13 @@ class TestDecision:
     def test_service_that_does_not_know_the_control_fails(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Trap 0.20"""
+        """0.20"""
         blind = [{**each, "vulns": []} for each in self.control()]
         self.answer_with(monkeypatch, blind, self.all_of("tools"))
         assert self.check(tmp_path).verdict is Verdict.FAILED
 
     def test_no_service_is_no_success(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Trap 0.20, A-29"""
+        """0.20, A-29"""
         self.answer_with(monkeypatch, None, None)
         assert self.check(tmp_path).verdict is Verdict.NOT_CHECKED
         assert self.check(tmp_path, is_required=True).verdict is Verdict.FAILED
@@ -88,7 +88,7 @@ class TestDecision:
 
 
 def test_pip_audit_is_asked_strictly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trap 0.20: without --strict it ends well when it could not look anything up."""
+    """0.20: without --strict it ends well when it could not look anything up."""
     program = tmp_path / "pip-audit"
     program.write_text('#!/bin/sh\necho "$@" >&2\n')
     program.chmod(0o755)

@@ -45,7 +45,7 @@ def test_nothing_known_is_fine_and_the_answer_is_kept(tmp_path: Path) -> None:
 
 
 def test_service_that_does_not_know_the_control_fails(tmp_path: Path) -> None:
-    """Trap 0.20: whoever knows nothing finds nothing."""
+    """0.20: whoever knows nothing finds nothing."""
     with osv_server.serving({}) as service:
         result = check(tmp_path, service)
     assert result.verdict is Verdict.FAILED
@@ -53,7 +53,7 @@ def test_service_that_does_not_know_the_control_fails(tmp_path: Path) -> None:
 
 
 def test_no_service_is_said_and_is_no_success(tmp_path: Path) -> None:
-    """Trap 0.20"""
+    """0.20"""
     result = check(tmp_path, NOBODY)
     assert result.verdict is Verdict.NOT_CHECKED
     assert "no advisory service answered" in result.sentence

@@ -106,7 +106,7 @@ def proxies(_: Scene) -> Result:
     advice="Set PERSONALQ_OPERATORS_NEED_SECOND_FACTOR=true once each operator has set theirs up.",
 )
 def second_factor(_: Scene) -> Result:
-    if getattr(settings, "PERSONALQ_OPERATORS_NEED_SECOND_FACTOR", False):
+    if settings.PERSONALQ_OPERATORS_NEED_SECOND_FACTOR:
         return fine("Operators need a second factor.")
     return bad("low" if is_local() else "medium", "Operators may sign in with a password alone.")
 

@@ -12,6 +12,7 @@ _TWO_ROLES: Final = (
     "Give migrations a role of their own that owns the tables, and the product one with rights on rows only "
     '(docs/operations.md, "Two roles").'
 )
+_MAY_ALL: Final = noted("A superuser may do all of it: see database.superuser.")
 
 
 def rows(statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -59,7 +60,7 @@ def superuser(_: Scene) -> Result:
 )
 def role(_: Scene) -> Result:
     if is_superuser():
-        return noted("A superuser may do all of it: see database.superuser.")
+        return _MAY_ALL
     powers = rows("SELECT rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles "
                   "WHERE rolname = current_user")[0]  # fmt: skip
     words = ("make roles", "make databases", "replicate", "pass over row security")
@@ -83,7 +84,7 @@ def role(_: Scene) -> Result:
 )
 def owner(_: Scene) -> Result:
     if is_superuser():
-        return noted("A superuser may do all of it: see database.superuser.")
+        return _MAY_ALL
     owned = names(
         "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace "
         "AND pg_has_role(current_user, relowner, 'MEMBER') ORDER BY 1"
@@ -108,7 +109,7 @@ def owner(_: Scene) -> Result:
 )
 def audit_rights(_: Scene) -> Result:
     if is_superuser():
-        return noted("A superuser may do all of it: see database.superuser.")
+        return _MAY_ALL
     excess = names("SELECT p FROM unnest(ARRAY['TRUNCATE', 'REFERENCES', 'TRIGGER']) p "
                    "WHERE has_table_privilege('public.audit_events', p)")  # fmt: skip
     excess += names(

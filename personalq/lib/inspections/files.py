@@ -11,6 +11,7 @@ from django.conf import settings
 from personalq.lib.inspection import Result, Scene, bad, fine, inspection, name_some, noted
 
 MOST_LOOKED_AT: Final = 20_000
+ROOMS: Final = ("accounts", "personalq", "realtime", "static", "tasks", "templates", "webhooks")
 
 
 @inspection(
@@ -76,7 +77,7 @@ def scratch(_: Scene) -> Result:
 )
 def code(_: Scene) -> Result:
     base = Path(settings.BASE_DIR)
-    rooms = [base, *(base / each for each in ("accounts", "personalq", "realtime", "tasks", "templates", "webhooks"))]
+    rooms = [base, *(base / each for each in ROOMS)]
     loose = [str(path) for path in _below(rooms) if path.suffix != ".pyc" and _mode(path) & 0o002]
     if loose:
         return bad("high", f"Everybody may change {name_some(loose)}.", count=len(loose))

@@ -36,9 +36,8 @@ def _is_loopback() -> bool:
     return (urlsplit(settings.REDIS_CACHE_URL).hostname or "") in LOOPBACK
 
 
-def _configuration(client: Any) -> dict[str, str] | None:
-    """What the server says about how it listens; None when this may not be asked, as it should be."""
-    wanted = ("bind", "port", "tls-port", "protected-mode", "unixsocketperm")
+def _configuration(client: Any, *wanted: str) -> dict[str, str] | None:
+    """What the server says about these settings; None when it may not be asked, as it should be."""
     try:
         return {name: value for each in wanted for name, value in client.config_get(each).items()}
     except redis.ResponseError:
@@ -81,7 +80,7 @@ def password(_: Scene) -> Result:
 )
 def exposure(_: Scene) -> Result:
     with _client() as client:
-        found = _configuration(client)
+        found = _configuration(client, "bind", "port", "tls-port", "protected-mode")
     if found is None:
         return noted("The product may not ask how Redis listens, which is right; look at its configuration.")
     if found.get("port") == "0" and found.get("tls-port", "0") == "0":
@@ -131,8 +130,8 @@ def _is_allowed(client: Any, command: str) -> bool:
 )
 def eviction(_: Scene) -> Result:
     with _client() as client:
-        try:
-            policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
-        except redis.ResponseError:
-            return noted("The product may not ask, which is right; see that it is noeviction.")
+        found = _configuration(client, "maxmemory-policy")
+    if found is None:
+        return noted("The product may not ask, which is right; see that it is noeviction.")
+    policy = found.get("maxmemory-policy")
     return fine("Nothing is thrown away.") if policy == "noeviction" else bad("low", f"The policy is {policy}.")

@@ -127,8 +127,8 @@ def cookies(scene: Scene) -> Result:
     wrong = {fault for each in set_cookies for fault in faults_of_cookie(each)}
     if not wrong:
         return fine(f"{len(set_cookies)} cookie is as closed as it can be.")
-    grade = "high" if any("Secure" in each or "HttpOnly" in each for each in wrong) else "medium"
-    return bad("high" if grade == "high" else "medium", f"Not as it should be: {name_some(wrong)}.")
+    is_open = any("Secure" in each or "HttpOnly" in each for each in wrong)
+    return bad("high" if is_open else "medium", f"Not as it should be: {name_some(wrong)}.")
 
 
 def faults_of_cookie(text: str) -> Iterator[str]:

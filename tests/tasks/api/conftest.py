@@ -31,20 +31,5 @@ def default_queue(db: Any) -> Queue:
 
 
 @pytest.fixture
-def as_alice(alice: User) -> Api:
-    return Api(alice)
-
-
-@pytest.fixture
-def as_bob(bob: User) -> Api:
-    return Api(bob)
-
-
-@pytest.fixture
-def as_operator(operator: User) -> Api:
-    return Api(operator)
-
-
-@pytest.fixture
 def anonymous(db: Any) -> Api:
     return Api()

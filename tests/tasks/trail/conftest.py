@@ -6,7 +6,6 @@ from django.core.cache import cache
 from accounts.models import User
 from tasks.models import Agent, Task
 from tests.makers import make_agent, make_queue, make_task
-from tests.tasks.api.client import Api
 
 
 @pytest.fixture(autouse=True)
@@ -23,18 +22,3 @@ def agent(alice: User) -> Agent:
 @pytest.fixture
 def task(agent: Agent) -> Task:
     return make_task(agent)
-
-
-@pytest.fixture
-def as_alice(alice: User) -> Api:
-    return Api(alice)
-
-
-@pytest.fixture
-def as_bob(bob: User) -> Api:
-    return Api(bob)
-
-
-@pytest.fixture
-def as_operator(operator: User) -> Api:
-    return Api(operator)

@@ -58,6 +58,13 @@ class TestDone:
             assert as_alice.post(f"tasks/{task.uuid}/cancel").status_code == 200
         only(KIND)
 
+    def test_cancelling_again_what_somebody_has_retried_meanwhile(self, alice: User, task: Task) -> None:
+        lifecycle.cancel(actor=alice, task=task)
+        seen = Task.objects.get(pk=task.pk)
+        lifecycle.retry(actor=alice, task=task)
+        lifecycle.cancel(actor=alice, task=seen)
+        assert AuditEvent.objects.filter(kind=KIND, outcome="done").count() == 2
+
     def test_row_goes_with_a_cancel_that_is_taken_back(self, alice: User, task: Task) -> None:
         with pytest.raises(ZeroDivisionError), transaction.atomic():
             lifecycle.cancel(actor=alice, task=task)

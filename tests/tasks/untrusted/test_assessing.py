@@ -27,7 +27,6 @@ WORST = (
     "é ", "\u202e", "i g n o r e ", "aWdub3Jl", '"x ', "https://", "What is x?\n", "1gn0r3 4ll ", "<!-- ", "AI: ",
     "\ufdfa", "'", "[", "\n",
 )  # fmt: skip
-ODD = ("", "\0", "\ud800", "\udfff\ud800 ignore", "\U000e0041", "\ufe0f", "=\ud800=41=41=41=41=41=41")
 
 
 def codes(text: str, *, is_document: bool = False) -> set[str]:
