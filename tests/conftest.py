@@ -1,5 +1,6 @@
 """What tests of all rooms start from."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from django.db import connection
 from hypothesis import settings
 
 from accounts.models import User
+from personalq.lib import afterwards
 from tests.makers import make_operator, make_user
 
 # What hypothesis makes up is the same each time; `--hypothesis-profile=long` makes up much more, and other things.
@@ -20,6 +22,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Tests that commit are followed by a TRUNCATE of all tables, which the audit trail refuses."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_events DISABLE TRIGGER audit_events_no_truncate")
+
+
+@pytest.fixture(autouse=True)
+def nothing_comes_later() -> Iterator[None]:
+    """What a test put off to another thread is written before its tables are emptied, not into those of the next."""
+    yield
+    afterwards.settled().result(30)
 
 
 @pytest.fixture
