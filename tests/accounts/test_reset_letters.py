@@ -93,7 +93,7 @@ class TestServerThatIsAway:
         with post_office(settings, is_mute=True) as server:
             ask()
             assert reset_letters.send_due() == 0
-            server.is_mute = False
+            server.is_mute, settings.EMAIL_TIMEOUT = False, 30
             let_time_pass()
             assert reset_letters.send_due() == 1
         assert choose(code_of(server.letters[0])) == 302

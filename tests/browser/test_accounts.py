@@ -136,6 +136,7 @@ def test_every_column_of_the_audit_trail_fits_beside_the_filter(open_context: Op
 
 
 def pictures_of(page: Page, name: str, width: str, wrong: dict[tuple[str, str], object]) -> None:
+    page.wait_for_load_state()
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png", full_page=True)

@@ -98,6 +98,7 @@ def test_pages_are_readable(open_context: OpenContext, product: Product, width: 
 
 def look(page: Page, name: str, width: str) -> dict[tuple[str, str], object]:
     wrong: dict[tuple[str, str], object] = {}
+    page.wait_for_load_state()
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png", full_page=True)

@@ -43,7 +43,7 @@ def make_agent(page: Page) -> None:
     page.get_by_role("link", name=re.compile("New agent|Create your first agent")).first.click()
     page.get_by_role("link", name="Echo").click()
     page.get_by_label("Name").fill("First echo")
-    page.get_by_label("Word delay (ms)").fill("60")
+    page.get_by_label("Word delay (ms)").fill("300")
     page.get_by_role("button", name="Create the agent").click()
     expect(page.get_by_role("status").filter(has_text="First echo")).to_be_visible()
 

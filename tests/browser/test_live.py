@@ -113,8 +113,9 @@ class TestConnection:
         is_live(page)
         output = page.get_by_role("log", name="Output")
         expect(output).to_contain_text("word-003")
+        page.evaluate(NOTE_STATES)
         sockets[-1].close(code=1012)
-        expect(page.locator("#connection")).to_have_text("reconnecting…")
+        page.wait_for_function("window.states.includes('reconnecting')")
         is_live(page)
         expect(output).to_have_text(text_of(20))
         assert len(sockets) == 2
@@ -161,7 +162,7 @@ class TestOutput:
         output.hover()
         page.mouse.wheel(0, -100_000)
         expect(page.get_by_role("button", name="Follow the output")).to_be_visible()
-        assert page.evaluate("document.getElementById('output').scrollTop") == 0
+        page.wait_for_function("document.getElementById('output').scrollTop === 0")
         page.get_by_role("button", name="Follow the output").click()
         expect(output).to_contain_text("line 399")
         page.wait_for_function("document.getElementById('output').scrollTop > 5000")

@@ -75,6 +75,7 @@ def see_the_preview_follow_what_is_typed(page: Page) -> None:
 def look_at(page: Page, name: str) -> None:
     """A picture of the whole page in each scheme and width, with the small check of every page."""
     PICTURES.mkdir(parents=True, exist_ok=True)
+    page.wait_for_load_state()
     for width, size in WIDTHS.items():
         page.set_viewport_size(size)
         for scheme in SCHEMES:

@@ -58,6 +58,7 @@ def set_up(page: Page) -> tuple[pyotp.TOTP, str, list[str]]:
     assert page.locator("img.qr-code").evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
     code = app.now()
     give_code(page, code, "Turn it on")
+    expect(page.locator(".recovery-codes code")).to_have_count(10)
     paper = page.locator(".recovery-codes code").all_inner_texts()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").click()
@@ -127,6 +128,7 @@ def test_pages_are_readable(open_context: OpenContext, name: str, width: str) ->
 def look(page: Page, name: str) -> dict[str, Any]:
     """What is wrong with a page in light and in dark, and pictures of both."""
     wrong = {}
+    page.wait_for_load_state()
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         page.screenshot(path=PICTURES / f"{name}-{scheme}.png", full_page=True)

@@ -1,5 +1,6 @@
 """Runs the real supervisor as its own process, and looks at what it left behind."""
 
+import itertools
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -21,6 +23,8 @@ from personalq.embedded.processes import is_alive
 DEADLINE_SECONDS = 120.0
 GREETING = "Stop with Ctrl-C."
 EMPTY: Mapping[str, str] = {}
+# Each process of a test run begins elsewhere.
+_ports = itertools.count(20_000 + os.getpid() * 131 % 9_000)
 # Makes standard input the controlling terminal of a new session, then becomes the command.
 TAKE_TERMINAL = """
 import fcntl, os, sys, termios
@@ -39,10 +43,12 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 
 def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody gets before it is bound: below those that the kernel gives to whoever asks for any."""
+    for port in _ports:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
 
 
 def clean_environment(**more: str) -> dict[str, str]:

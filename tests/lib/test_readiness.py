@@ -81,22 +81,22 @@ def hanging() -> Any:
 
 
 def test_question_that_hangs_costs_the_limit_and_nothing_else_is_lost(hanging: Hanging) -> None:
-    look = lookout(limit_seconds=0.2, one=hanging, two=fine)
+    look = lookout(limit_seconds=2, one=hanging, two=fine)
     began = time.monotonic()
     report = look.report()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     assert found(report) == {"one": (False, {"error": "no answer in time"}), "two": (True, {})}
 
 
 def test_question_that_hangs_is_not_asked_again_beside_itself(hanging: Hanging) -> None:
-    look = lookout(limit_seconds=0.05, one=hanging)
+    look = lookout(limit_seconds=0.5, one=hanging)
     for _ in range(5):
         assert not look.report().is_ready
     assert hanging.asked == 1
 
 
 def test_what_a_hanging_line_said_long_ago_does_not_count(hanging: Hanging) -> None:
-    look = Lookout([Line({"early": fine, "late": hanging})], limit_seconds=0.2, kept_seconds=0)
+    look = Lookout([Line({"early": fine, "late": hanging})], limit_seconds=2, kept_seconds=0)
     assert [check.is_ok for check in look.report().checks] == [True, False]
     assert [check.is_ok for check in look.report().checks] == [False, False]
 

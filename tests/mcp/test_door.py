@@ -190,12 +190,12 @@ def test_access_line_tells_of_the_request_and_no_secret_is_logged(web: WebProces
 
 
 def test_calls_are_counted_for_each_user(start_web: Any, alice: User, bob: User) -> None:
-    web = start_web(PERSONALQ_RATE_MCP="3/h")
+    web = start_web(PERSONALQ_RATE_MCP="3/d")
     url, token = f"http://127.0.0.1:{web.port}/mcp", token_of(alice)
     assert [post(url, token).status_code for _ in range(4)] == [200, 200, 200, 429]
     refused = post(url, token_of(alice))
     assert code_of(refused) == (429, "rate_limited")
     assert int(refused.headers["retry-after"]) > 0
-    assert refused.headers["ratelimit-policy"] == '"mcp";q=3;w=3600'
+    assert refused.headers["ratelimit-policy"] == '"mcp";q=3;w=86400'
     assert refused.headers["ratelimit"].startswith('"mcp";r=0;t=')
     assert post(url, token_of(bob)).status_code == 200

@@ -17,9 +17,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TASKS = 100
 
 
-def drain(agent: Agent, worker: str, began: asyncio.Event) -> "asyncio.Task[list[str]]":
+def drain(agent: Agent, worker: str, both: asyncio.Barrier) -> "asyncio.Task[list[str]]":
     async def work(client: Client) -> list[str]:
-        await began.wait()
+        # Nobody empties the queue before the other one is connected.
+        await both.wait()
         done: list[str] = []
         while True:
             taken = (await client.call_tool("next_task", {"worker": worker})).structured_content
@@ -33,9 +34,8 @@ def drain(agent: Agent, worker: str, began: asyncio.Event) -> "asyncio.Task[list
 
 
 async def drain_with_two(agents: list[Agent]) -> list[list[str]]:
-    began = asyncio.Event()
-    workers = [drain(agent, f"worker {number}", began) for number, agent in enumerate(agents)]
-    began.set()
+    both = asyncio.Barrier(len(agents))
+    workers = [drain(agent, f"worker {number}", both) for number, agent in enumerate(agents)]
     return list(await asyncio.gather(*workers))
 
 

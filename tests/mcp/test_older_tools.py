@@ -81,7 +81,7 @@ def test_default_queue_stays_whoever_asks(url: str, alice: User, olga: User, nam
     ],
 )
 def test_changes_count_as_they_do_over_http(start_web: Any, alice: User, tool: str, setting: str) -> None:
-    web = start_web(**{setting: "2/h"})
+    web = start_web(**{setting: "2/d"})
     agent, base = (
         Agent(f"http://127.0.0.1:{web.port}/mcp", token_of(alice)),
         f"http://127.0.0.1:{web.port}/cursor-agents",

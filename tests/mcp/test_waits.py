@@ -41,11 +41,15 @@ def engine() -> Iterator[Engine]:
 class Heard:
     """A call with a progressToken, and what it was told meanwhile."""
 
-    def __init__(self) -> None:
+    def __init__(self, begin: Callable[[], None] = lambda: None) -> None:
+        """Take what is to begin once the first word is heard."""
+        self._begin = begin
         self.progress: list[float] = []
         self.words: list[str] = []
 
     async def __call__(self, progress: float, total: float | None, message: str | None) -> None:
+        if not self.words:
+            self._begin()
         self.progress.append(progress)
         self.words.append(message or "")
 
@@ -62,8 +66,7 @@ def test_task_is_driven_from_its_addition_to_its_end(url: str, alice: User, engi
     agent = Agent(url, token_of(alice), mode)
     prompt = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
     added = agent.ask("add_task", agent="echo", prompt=prompt)
-    engine.work(queue.pk)
-    heard = Heard()
+    heard = Heard(lambda: engine.work(queue.pk))
     result = heard.call(agent, "wait_for_task", task=added["uuid"], timeout_seconds=25)
     answer = result.structured_content
     assert (answer["is_finished"], answer["task"]["status"], answer["task"]["result"]) == (True, "complete", prompt)
@@ -219,13 +222,13 @@ def test_many_wait_on_few_connections(start_web: Any, alice: User, echo: TaskAge
 
     async def wait_for_all() -> list[int]:
         limits = httpx2.Limits(max_connections=300)
-        async with httpx2.AsyncClient(timeout=60, limits=limits) as client:
+        async with httpx2.AsyncClient(timeout=600, limits=limits) as client:
             waits = [asyncio.create_task(wait(client, tasks[number % 10])) for number in range(200)]
             await asyncio.wait(waits, timeout=0)
             return list(await asyncio.gather(*waits))
 
     async def wait(client: httpx2.AsyncClient, task: Task) -> int:
-        body = Waiting._message(task, 55, "2025-11-25")
+        body = Waiting._message(task, 600, "2025-11-25")
         headers = {"Authorization": f"Bearer {token}", "Accept": ACCEPTED}
         async with client.stream("POST", url, headers=headers, json=body) as response:
             async for line in response.aiter_lines():
@@ -243,7 +246,7 @@ def test_many_wait_on_few_connections(start_web: Any, alice: User, echo: TaskAge
         assert connections_of_others() <= before + 12
         for task in tasks:
             lifecycle.cancel(actor=alice, task=task)
-        assert all(running.result(timeout=60))
+        assert all(running.result(timeout=120))
 
 
 def connections_of_others() -> int:

@@ -50,7 +50,13 @@ def echo(stage: Stage) -> str:
 
 def fires(operator: Caller, schedule: str) -> list[Any]:
     """What became of each time so far, oldest first."""
-    return list(reversed(operator.get(f"/schedules/{schedule}/fires?page_size=100")["results"]))
+    found: list[Any] = []
+    path = f"/schedules/{schedule}/fires?page_size=100"
+    while path:
+        page = operator.get(path)
+        found += page["results"]
+        path = (page["next"] or "").partition("/api/v1")[2]
+    return found[::-1]
 
 
 def wait_for_more(operator: Caller, schedule: str, number: int = 3) -> None:

@@ -107,6 +107,8 @@ class TestLocks:
         assert task.owner is not None
         token = token_of(task.owner)
         with WebProcess(tmp_path, **shorter) as web:
+            # The first request loads everything.
+            assert cancel(web, task, "none")[0] == 401
             with locked(task):
                 began = time.monotonic()
                 status, retry_after, body = cancel(web, task, token)

@@ -81,8 +81,8 @@ def test_transient_failure_is_tried_again_after_the_agents_pause(owner: User) ->
         assert task.not_before_at is not None
         waits.append((task.not_before_at - before).total_seconds())
         make_due(task)
-    assert 50 <= waits[0] <= 101
-    assert 75 <= waits[1] <= 151
+    assert 50 <= waits[0] <= 115
+    assert 75 <= waits[1] <= 165
 
 
 def test_event_of_a_repeated_attempt_tells_why_and_when(agent: Agent) -> None:
@@ -222,7 +222,7 @@ def test_hold_without_a_time_grows_with_each_repetition(agent: Agent) -> None:
         waits.append((agent.held_until_at - before).total_seconds())
         Agent.objects.filter(pk=agent.pk).update(held_until_at=None)
     for number, wait in enumerate(waits):
-        assert 15 * 2**number <= wait <= 30 * 2**number + 1
+        assert 15 * 2**number <= wait <= 30 * 2**number + 10
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_hold_keeps_within_reason(told: timedelta, shortest: timedelta, longest:
     fail_once(agent, "rate_limited", retry_at=before + told)
     agent.refresh_from_db()
     assert agent.held_until_at is not None
-    assert shortest <= agent.held_until_at - before <= longest + timedelta(seconds=1)
+    assert shortest <= agent.held_until_at - before <= longest + timedelta(seconds=10)
 
 
 def test_task_that_only_ever_meets_limits_ends(agent: Agent) -> None:

@@ -274,7 +274,7 @@ def test_attempt_that_falls_silent_is_ended_and_tried_again(
     engine: Engine, owner: User, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner = puppet(monkeypatch, fall_silent)
-    agent = make_agent(owner, kind="puppet", queue=queue, idle_timeout_seconds=1, max_attempts=2, retry_base_seconds=1)
+    agent = make_agent(owner, kind="puppet", queue=queue, idle_timeout_seconds=1, max_attempts=2, retry_base_seconds=60)
     task = make_task(agent)
     engine.work(queue.pk)
     wait_for(lambda: events.RETRIED in kinds(task))
@@ -287,12 +287,12 @@ def test_attempt_that_goes_on_talking_is_not_silent(
     engine: Engine, owner: User, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def talk_slowly(_request: Request) -> AsyncIterator[Piece]:
-        for _ in range(4):
+        for _ in range(12):
             yield "word "
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.25)
 
     puppet(monkeypatch, talk_slowly)
-    task = make_task(make_agent(owner, kind="puppet", queue=queue, idle_timeout_seconds=1))
+    task = make_task(make_agent(owner, kind="puppet", queue=queue, idle_timeout_seconds=2))
     engine.work(queue.pk)
     wait_for(is_over(task))
     assert state_of(task) == Status.COMPLETE
@@ -403,7 +403,7 @@ def test_warm_stop_lets_short_work_finish_and_gives_the_rest_back(
 def test_lease_is_renewed_while_the_task_runs(
     engine: Engine, owner: User, queue: Queue, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    settings.PERSONALQ_LEASE_SECONDS = 3
+    settings.PERSONALQ_LEASE_SECONDS = 12
     runner = puppet(monkeypatch, talk_for_ever)
     task = make_task(make_agent(owner, kind="puppet", queue=queue))
     engine.work(queue.pk)

@@ -70,16 +70,16 @@ def test_web_process_notices_what_is_missing_and_that_it_is_back(web: WebProcess
     token = token_of(make_operator())
     wait_for_answer(web, 200)
     assert get(web, "/readyz/") == (200, {"status": "ok"})
-    assert missing(web, token) == []
+    wait_for(lambda: missing(web, token) == [], "nothing to be missed")
 
     redis.kill()
     wait_for_answer(web, 503)
     assert get(web, "/readyz") == (503, {"status": "not ok"})
     assert get(web, "/healthz") == (200, {"status": "ok"})
-    assert missing(web, token) == ["broker", "cache", "channel_layer"]
+    wait_for(lambda: missing(web, token) == ["broker", "cache", "channel_layer"], "all of Redis to be missed")
 
     redis.start()
     wait_for_answer(web, 200)
     Heartbeat.objects.filter(role=Role.WORKER).update(seen_at=Now() - timedelta(seconds=31))
-    wait_for(lambda: get(web, "/readyz")[0] == 503, "the web process to miss the worker")
-    assert missing(web, token) == ["workers"]
+    wait_for(lambda: missing(web, token) == ["workers"], "the worker to be missed")
+    wait_for(lambda: get(web, "/readyz")[0] == 503, "the answer 503")

@@ -56,6 +56,8 @@ def test_worker_whose_loop_hangs_falls_silent(engine: Engine) -> None:
 
     engine._loop.call_soon_threadsafe(hang)
     assert hangs.wait(20)
+    # A beat under way is written now.
+    engine._watch_database._pool.submit(lambda: None).result(20)
     seen = [seen_after_a_while() for _ in range(2)]
     goes_on.set()
     assert seen[0] == seen[1]

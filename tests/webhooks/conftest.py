@@ -1,8 +1,15 @@
 import pytest
+from django.core.cache import cache
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from tests.webhooks.making import Waiting, make_waiting
+
+
+@pytest.fixture(autouse=True)
+def uncounted() -> None:
+    """Nobody has knocked yet."""
+    cache.clear()
 
 
 @pytest.fixture

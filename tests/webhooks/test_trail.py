@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
@@ -26,11 +25,6 @@ from webhooks.outbound import endpoints
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
 CANCEL = "task.cancel"
 MALFORMED = "door.malformed"
-
-
-@pytest.fixture(autouse=True)
-def no_counts_left() -> None:
-    cache.clear()
 
 
 @pytest.fixture

@@ -105,8 +105,8 @@ def test_all_that_should_end_ends_in_time(
     by_personal = {"Authorization": f"Bearer {own.personal}"}
     # The first request of a session puts it into the list of sign-ins.
     assert [status(web, **each) for each in (by_session, by_access, by_personal)] == [200] * 3
-    began = time.monotonic()
     end(alice)
+    began = time.monotonic()
     assert [status(web, **each) for each in (by_session, by_access)] == [401] * 2
     with pytest.raises(InvalidToken):
         tokens.rotate(own.pair.refresh)

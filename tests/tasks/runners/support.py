@@ -13,7 +13,7 @@ from tasks.runners import ArtifactFile, Outcome, Piece, Request, RunFailed
 from tasks.runners.command import CommandRunner
 from tasks.spending.usage import Usage
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 TASK = UUID("6e0011d3-b40d-46d6-a5cd-7d7c0566e10e")
 
 # Says "ready" only when it can no longer be ended politely.

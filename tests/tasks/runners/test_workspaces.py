@@ -154,7 +154,7 @@ class TestDirectory:
         begin = asyncio.get_running_loop().time()
         run.cancel()
         await asyncio.wait({run}, timeout=10)
-        assert asyncio.get_running_loop().time() - begin < 1
+        assert asyncio.get_running_loop().time() - begin < 5
         assert not attempts_in(scratch)
 
 
@@ -291,7 +291,7 @@ class TestGit:
         begin = asyncio.get_running_loop().time()
         run.cancel()
         await asyncio.wait({run}, timeout=10)
-        assert asyncio.get_running_loop().time() - begin < 1
+        assert asyncio.get_running_loop().time() - begin < 5
         assert not alive_below(slow)
         assert not attempts_in(scratch)
 

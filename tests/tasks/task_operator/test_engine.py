@@ -34,8 +34,9 @@ class Broker:
         if hint.send is _send_nudge:
             self._engine.work(hint.numbers[0])
         elif hint.send is _send_hand_out:
-            self._threads.append(threading.Thread(target=self._hand_out))
-            self._threads[-1].start()
+            thread = threading.Thread(target=self._hand_out)
+            thread.start()
+            self._threads.append(thread)
 
     def _hand_out(self) -> None:
         try:
@@ -44,7 +45,7 @@ class Broker:
             connections.close_all()
 
     def close(self) -> None:
-        for thread in self._threads:
+        for thread in list(self._threads):
             thread.join(20)
 
 

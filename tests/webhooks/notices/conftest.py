@@ -1,7 +1,6 @@
 from collections.abc import Iterator
 
 import pytest
-from django.core.cache import cache
 from pytest_django import Settings
 
 from accounts.models import User
@@ -13,9 +12,8 @@ from webhooks.notices import choices
 
 
 @pytest.fixture(autouse=True)
-def fresh_counters(settings: Settings) -> None:
+def fast_hashing(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    cache.clear()
 
 
 @pytest.fixture

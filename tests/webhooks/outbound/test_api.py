@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
-from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -20,11 +19,6 @@ from webhooks.outbound.leases import open_secret
 
 pytestmark = pytest.mark.django_db
 WANTED = {"name": "builds", "target_url": "https://hooks.example.org/in", "kinds": ["task_failed", "task_completed"]}
-
-
-@pytest.fixture(autouse=True)
-def fresh_counters() -> None:
-    cache.clear()
 
 
 @pytest.fixture

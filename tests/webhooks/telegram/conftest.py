@@ -1,7 +1,6 @@
 from collections.abc import Iterator
 
 import pytest
-from django.core.cache import cache
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
@@ -20,5 +19,4 @@ def telegram(settings: Settings) -> Iterator[TelegramServer]:
 
 @pytest.fixture
 def room(db: None, owner: User, telegram: TelegramServer) -> Room:
-    cache.clear()
     return make_room(owner, telegram)

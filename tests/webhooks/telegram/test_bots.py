@@ -5,7 +5,6 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client
 from pytest_django.fixtures import Settings
@@ -24,11 +23,6 @@ from webhooks.telegram import webhook
 pytestmark = pytest.mark.django_db
 
 SECRET_PART = TOKEN.partition(":")[2]
-
-
-@pytest.fixture(autouse=True)
-def uncounted() -> None:
-    cache.clear()
 
 
 class Api:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.core.handlers.asgi import ASGIRequest
 from pytest_django.fixtures import Settings
 
@@ -25,11 +24,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
 ADD = {"tool": "add_task", "args": {"prompt": "buy milk"}}
 LEFT_OUT: Any = None
-
-
-@pytest.fixture(autouse=True)
-def uncounted(db: None) -> None:
-    cache.clear()
 
 
 @pytest.fixture

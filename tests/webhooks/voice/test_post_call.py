@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 
 from accounts.models import User
 from tasks.models import Task
@@ -20,11 +19,6 @@ from webhooks.voice.signature import HEADER, digest_of
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
 SAID = "agent: Hey there angelo. How are you?\nuser: Hey, can you tell me, like, a fun fact?\nuser: thank you"
-
-
-@pytest.fixture(autouse=True)
-def uncounted(db: None) -> None:
-    cache.clear()
 
 
 def make_door(owner: User, **fields: Any) -> NewDoor:
