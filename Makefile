@@ -24,13 +24,14 @@ CI_REQUIRE_ADVISORIES ?=
 # What tests run by themselves: the others have targets of their own.
 ORDINARY := not browser and not chaos and not product and not fuzz and not supply_chain
 
-.PHONY: help run test mutations test-product test-browser test-chaos test-fuzz chaos fuzz check lint types supply-chain inventory lock
+.PHONY: help run test test-security mutations test-product test-browser test-chaos test-fuzz chaos fuzz check lint types supply-chain inventory lock
 .PHONY: upgrade format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run           everything on this machine, http://127.0.0.1:8000 (PORT=8123 make run for another)'
 	@echo 'make test          all tests but those of the whole product, in a browser, and the campaign of kills'
+	@echo 'make test-security those of them that prove a promise of SECURITY.md'
 	@echo 'make test-product  every kind of agent at work in a whole product, planted keys, rotated keys'
 	@echo 'make test-browser  the tests in Chromium'
 	@echo 'make test-chaos    a minute of kills and cuts; nothing may be lost and nothing doubled'
@@ -52,6 +53,9 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@exec $(BIN)/python -m pytest -n auto -m '$(ORDINARY)' $(ARGS)
+
+test-security: $(VENV)/.dev
+	@exec $(BIN)/python -m pytest -n auto -m 'security and $(ORDINARY)' $(ARGS)
 
 mutations: $(VENV)/.dev
 	@exec $(BIN)/python -m tests.mutations $(ARGS)

@@ -35,6 +35,9 @@ def entries() -> Iterator[tuple[str, str, str]]:
     """Words, variable and value of each key of the installation."""
     for variable in ("SECRET_KEY", "JWT_SIGNING_KEY"):
         yield variable, variable, getattr(settings, variable)
+    if settings.JWT_OLD_SIGNING_KEY:
+        # As old as it was when it signed.
+        yield "JWT_OLD_SIGNING_KEY", "JWT_SIGNING_KEY", settings.JWT_OLD_SIGNING_KEY
     for variable in ("PERSONALQ_ENCRYPTION_KEYS", "PERSONALQ_AUDIT_KEYS"):
         for number, value in enumerate(getattr(settings, variable), start=1):
             yield f"{variable} (entry {number})", variable, value

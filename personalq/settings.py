@@ -25,15 +25,20 @@ env.load_file(BASE_DIR)
 DEBUG = env.boolean("DEBUG", default=False)
 SECRET_KEY = env.secret("SECRET_KEY")
 JWT_SIGNING_KEY = env.secret("JWT_SIGNING_KEY")
+# Signs nothing: what another key signed is read for as long as this is set.
+JWT_OLD_SIGNING_KEY = env.secret_if_any("JWT_OLD_SIGNING_KEY")
 encryption_keys = env.secret_list("PERSONALQ_ENCRYPTION_KEYS", most=10)
 audit_keys = env.secret_list("PERSONALQ_AUDIT_KEYS", most=20)
-env.distinct({"SECRET_KEY": SECRET_KEY, "JWT_SIGNING_KEY": JWT_SIGNING_KEY, **encryption_keys, **audit_keys})
+jwt_keys = {"JWT_SIGNING_KEY": JWT_SIGNING_KEY}
+if JWT_OLD_SIGNING_KEY:
+    jwt_keys["JWT_OLD_SIGNING_KEY"] = JWT_OLD_SIGNING_KEY
+env.distinct({"SECRET_KEY": SECRET_KEY, **jwt_keys, **encryption_keys, **audit_keys})
 PERSONALQ_ENCRYPTION_KEYS = list(encryption_keys.values())
 # The first chains new rows; all of them verify old ones.
 PERSONALQ_AUDIT_KEYS = list(audit_keys.values())
 # How long audit events are kept.
 PERSONALQ_AUDIT_DAYS = env.days_kept("PERSONALQ_AUDIT_DAYS", 400, 36_500, fewest=30)
-redaction.register_secrets(SECRET_KEY, JWT_SIGNING_KEY, *PERSONALQ_ENCRYPTION_KEYS, *PERSONALQ_AUDIT_KEYS)
+redaction.register_secrets(SECRET_KEY, *jwt_keys.values(), *PERSONALQ_ENCRYPTION_KEYS, *PERSONALQ_AUDIT_KEYS)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 PERSONALQ_HTTPS = env.boolean("PERSONALQ_HTTPS", default=True)
@@ -135,6 +140,7 @@ PERSONALQ_ELEVENLABS_VOICE = env.text("PERSONALQ_ELEVENLABS_VOICE", "") or "JBFq
 PERSONALQ_SCRATCH_DIR = env.text("PERSONALQ_SCRATCH_DIR", "")
 PERSONALQ_WORKER_SLOTS = env.positive_int("PERSONALQ_WORKER_SLOTS", 100, 10_000)
 PERSONALQ_AGENTS_PER_USER = env.positive_int("PERSONALQ_AGENTS_PER_USER", 200, 10_000)
+PERSONALQ_UNFINISHED_TASKS_PER_USER = env.positive_int("PERSONALQ_UNFINISHED_TASKS_PER_USER", 100_000, 10_000_000)
 PERSONALQ_QUEUES_PER_USER = env.positive_int("PERSONALQ_QUEUES_PER_USER", 100, 10_000)
 PERSONALQ_SCHEDULES_PER_USER = env.positive_int("PERSONALQ_SCHEDULES_PER_USER", 200, 10_000)
 PERSONALQ_FREQUENT_SCHEDULES_PER_USER = env.positive_int("PERSONALQ_FREQUENT_SCHEDULES_PER_USER", 5, 10_000)

@@ -155,7 +155,7 @@ class Conversation:
 
 async def _identify(action: Authenticate) -> Identity:
     try:
-        identity = await threads.run(tokens.identity_of, access_token=action.token)
+        identity = await threads.run(tokens.socket_identity_of, token=action.token)
         scopes.require(identity, SCOPE)
     except InvalidToken:
         raise Refused(INVALID_TOKEN) from None

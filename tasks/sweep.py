@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import partial
+from threading import Lock
 from typing import Any, Final
 
 from django.db import DatabaseError, transaction
@@ -16,6 +17,7 @@ from tasks.schedules import firing
 
 logger = logging.getLogger(__name__)
 BATCH: Final = 500
+_at_work: Final = Lock()
 
 
 def sweep() -> None:
@@ -23,8 +25,18 @@ def sweep() -> None:
 
     Schedules that are due fire here, too, should their own job not come.
 
-    Two sweeps at once are harmless but wasteful, so the second leaves at once.
+    Two sweeps at once are harmless but wasteful, so the second leaves at once. Within a process it does so until the
+    first has ended: were it slow, each next one would keep another of the worker's few threads waiting.
     """
+    if not _at_work.acquire(blocking=False):
+        return
+    try:
+        _sweep()
+    finally:
+        _at_work.release()
+
+
+def _sweep() -> None:
     started_at = timezone.now()
     with transaction.atomic():
         if not locks.try_sweep():

@@ -11,6 +11,8 @@ from accounts.refusals import noun_of
 
 NOTED_EVERY: Final = timedelta(minutes=1)
 """How often the same refusal of the same task is worth a row."""
+TEXT_REFUSED_EVERY: Final = timedelta(hours=1)
+"""Strangers write what comes in by doors, and may write a lot of it."""
 
 
 def note(deed: str, thing: Any, actor: User | None, **facts: Any) -> None:
@@ -40,6 +42,19 @@ def note_conflict(deed: str, thing: Any, actor: User | None, **facts: Any) -> No
         actor=actor,
         owner=thing.owner,
         about=(noun, thing.uuid),
+        **facts,
+    )
+
+
+def note_text_refused(agent: Any, actor: User | None, **facts: Any) -> None:
+    """Note that an agent's policy refused a text. It is written although no task comes of it, at most once an hour."""
+    record_seldom(
+        "agent.text_refused",
+        Outcome.DENIED,
+        within=TEXT_REFUSED_EVERY,
+        actor=actor,
+        owner=agent.owner,
+        about=("agent", agent.uuid),
         **facts,
     )
 

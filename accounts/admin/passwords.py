@@ -42,8 +42,16 @@ def form_for(actor: User) -> type[OperatorPasswordForm]:
 def show_links(
     request: HttpRequest, actor: User, users: Sequence[User], context: dict[str, Any]
 ) -> HttpResponse | None:
-    """Make reset links and show them, this one time; None with a message when there are too many users."""
-    chosen = [user for user in users if user.is_active]
+    """Make reset links and show them, this one time; None with a message when there are none to make, or too many.
+
+    Never one for oneself: whoever has a stolen session could set a password without the present one.
+    """
+    others = [user for user in users if user.pk != actor.pk]
+    if len(others) < len(users):
+        messages.warning(request, "No link for yourself: change your password on the page Account.")
+        if not others:
+            return None
+    chosen = [user for user in others if user.is_active]
     if not 1 <= len(chosen) <= MOST_LINKS:
         messages.error(request, f"Choose 1 to {MOST_LINKS} active users.")
         return None

@@ -43,8 +43,14 @@ class UserAdmin(SafeModelAdmin[User], DjangoUserAdmin[User]):
         fieldsets = super().get_fieldsets(request, obj)
         return fieldsets if obj is None else (*fieldsets, MACHINE_FIELDSET)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:  # noqa: ARG002
-        return MACHINE_WRITTEN if is_superuser(request) else (*MACHINE_WRITTEN, *admin_trail.POWERS)
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """What cannot be written here: for oneself also the address, which needs one's password.
+
+        The page Account asks for that. Where no e-mails are sent nobody needs an address, and once they are sent that
+        page takes a first one, too.
+        """
+        powers = () if is_superuser(request) else admin_trail.POWERS
+        return (*MACHINE_WRITTEN, *powers, *(("email",) if obj == request.user else ()))
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and _may_touch(request, obj)

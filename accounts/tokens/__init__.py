@@ -13,6 +13,7 @@ from accounts.tokens.pairs import (
     rotate,
     sign_out,
     sign_out_everywhere,
+    socket_identity_of,
     still_valid,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "rotate",
     "sign_out",
     "sign_out_everywhere",
+    "socket_identity_of",
     "still_valid",
 ]

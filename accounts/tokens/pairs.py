@@ -29,7 +29,7 @@ from accounts.identity import Identity, Standing, stamp_of
 from accounts.models import TokenFamily, User
 from accounts.models.audit_event import Outcome
 from accounts.tokens import families, personal_tokens, signed_tokens, token_text
-from accounts.tokens.signed_tokens import AccessToken, Claims, RefreshToken
+from accounts.tokens.signed_tokens import AccessToken, Claims, FamilyToken, RefreshToken, SocketToken
 from personalq.lib.errors import InvalidToken
 
 _logger = logging.getLogger("personalq.accounts")
@@ -61,7 +61,7 @@ def rotate(refresh: str) -> TokenPair:
         InvalidToken: It is wrong, expired, revoked or was used before; the last also revokes its family.
         SecondFactorNeeded: It is an operator's who has none and needs one.
     """
-    claims = signed_tokens.read(RefreshToken, refresh)
+    claims = signed_tokens.read(refresh, RefreshToken)
     # Durable: the error is raised after the commit, so that it cannot roll a revocation back.
     with transaction.atomic(durable=True):
         pair = _next_pair(claims)
@@ -88,7 +88,7 @@ def sign_out(refresh: str) -> None:
     Raises:
         InvalidToken: It is no refresh token of ours, or expired: the caller should know that nothing ended.
     """
-    claims = signed_tokens.read(RefreshToken, refresh)
+    claims = signed_tokens.read(refresh, RefreshToken)
     family = TokenFamily.objects.filter(uuid=claims.family).first()
     if family is None:
         return
@@ -115,14 +115,23 @@ def identity_of(access_token: str) -> Identity:
         InvalidToken: Anything about it is wrong, or no longer right.
         SecondFactorNeeded: It is an operator's who has none and needs one.
     """
-    is_personal = access_token.startswith(token_text.MARK)
-    identity = personal_tokens.identity_of(access_token) if is_personal else _signed_identity(access_token)
+    return _identity_of(access_token, AccessToken)
+
+
+def socket_identity_of(token: str) -> Identity:
+    """As `identity_of`, for the socket alone: it takes the tokens of pages besides all that others take."""
+    return _identity_of(token, AccessToken, SocketToken)
+
+
+def _identity_of(token: str, *kinds: type[FamilyToken]) -> Identity:
+    is_personal = token.startswith(token_text.MARK)
+    identity = personal_tokens.identity_of(token) if is_personal else _signed_identity(token, *kinds)
     second_factor.require(identity.user)
     return identity
 
 
-def _signed_identity(access_token: str) -> Identity:
-    claims = signed_tokens.read(AccessToken, access_token)
+def _signed_identity(token: str, *kinds: type[FamilyToken]) -> Identity:
+    claims = signed_tokens.read(token, *kinds)
     family = _live_family(claims)
     if family is None:
         raise InvalidToken
@@ -154,17 +163,17 @@ def _signed_still_valid(wanted: set[Standing]) -> set[Standing]:
 
 
 def page_token(request: HttpRequest) -> str:
-    """A new access token for the scripts of a page, which ends with the browser's session.
+    """A new token with which the scripts of a page open the socket. It ends with the browser's session.
 
     Raises:
         NotAuthenticated: Nobody is signed in, or the session was ended just now.
     """
-    return str(AccessToken.of(_prolonged(families.of_session(request), request)))
+    return str(SocketToken.of(_prolonged(families.of_session(request), request)))
 
 
 def _prolonged(family: TokenFamily, request: HttpRequest) -> TokenFamily:
     """The family of a session that has been in use for so long that its own end is near."""
-    if family.expires_at < timezone.now() + AccessToken.lifetime:
+    if family.expires_at < timezone.now() + SocketToken.lifetime:
         family.expires_at = request.session.get_expiry_date()
         family.save(update_fields=["expires_at"])
     return family

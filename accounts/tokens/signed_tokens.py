@@ -1,15 +1,18 @@
-"""The form of access and refresh tokens: JSON Web Tokens (RFC 7519), signed with HS256, of one sign-in.
+"""The form of access, refresh and socket tokens: JSON Web Tokens (RFC 7519), signed with HS256, of one sign-in.
 
 A token names its user (`sub`), its family (`fam`, one sign-in) and a stamp: part of a keyed digest of the user's
 password hash, session epoch and active flag. Whether these are still right is for `accounts.tokens` to find out.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 from uuid import UUID
 
-from rest_framework_simplejwt.exceptions import TokenError
+from django.conf import settings
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
@@ -21,8 +24,24 @@ from personalq.lib.errors import InvalidToken
 MAX_TOKEN_CHARACTERS = 2048
 
 
+class _Backend(TokenBackend):
+    """Signs with the key of the settings, and reads what the other one there, if any, has signed, too."""
+
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - simplejwt's signature
+        try:
+            return super().decode(token, verify)
+        except TokenBackendError:
+            if not settings.JWT_OLD_SIGNING_KEY:
+                raise
+            return TokenBackend(self.algorithm, settings.JWT_OLD_SIGNING_KEY, **_DEMANDS).decode(token, verify)
+
+
+_DEMANDS: Final[dict[str, Any]] = {"audience": api_settings.AUDIENCE, "issuer": api_settings.ISSUER}
+_backend: Final = _Backend(api_settings.ALGORITHM, api_settings.SIGNING_KEY, **_DEMANDS)
+
+
 class FamilyToken(Token):
-    """What access and refresh tokens have in common."""
+    """What all kinds have in common."""
 
     @classmethod
     def of(cls, family: TokenFamily) -> Self:
@@ -34,6 +53,9 @@ class FamilyToken(Token):
         token["exp"] = min(token["exp"], int(family.expires_at.timestamp()))
         return token
 
+    def get_token_backend(self) -> TokenBackend:
+        return _backend
+
     @property
     def expires_at(self) -> datetime:
         return datetime.fromtimestamp(self["exp"], UTC)
@@ -43,6 +65,13 @@ class AccessToken(FamilyToken):
     """Opens the API and the socket for minutes."""
 
     token_type = "access"
+    lifetime = api_settings.ACCESS_TOKEN_LIFETIME
+
+
+class SocketToken(FamilyToken):
+    """Opens the socket for the scripts of a page, and nothing else: whoever reads it there gets no API by it."""
+
+    token_type = "socket"
     lifetime = api_settings.ACCESS_TOKEN_LIFETIME
 
 
@@ -64,16 +93,16 @@ class Claims:
     expires_at: datetime
 
 
-def read(kind: type[FamilyToken], text: str) -> Claims:
-    """The claims of a token of this kind. Raises InvalidToken when it is anything else, or expired."""
+def read(text: str, *kinds: type[FamilyToken]) -> Claims:
+    """The claims of a token of one of these kinds. Raises InvalidToken when it is anything else, or expired."""
     if len(text) > MAX_TOKEN_CHARACTERS:
         raise InvalidToken
-    try:
-        # simplejwt takes text here, whatever it declares.
-        return _claims(kind(cast("Any", text)))
-    # The last two: times beyond what the clock knows.
-    except (TokenError, KeyError, TypeError, ValueError, OverflowError, OSError):
-        raise InvalidToken from None
+    for kind in kinds:
+        # The last two: times beyond what the clock knows.
+        with suppress(TokenError, KeyError, TypeError, ValueError, OverflowError, OSError):
+            # simplejwt takes text here, whatever it declares.
+            return _claims(kind(cast("Any", text)))
+    raise InvalidToken
 
 
 def _claims(token: FamilyToken) -> Claims:

@@ -98,13 +98,12 @@ def _value_errors() -> Iterator[CheckMessage]:
 
 
 def _local_origins() -> Iterator[CheckMessage]:
-    for name in ("CSRF_TRUSTED_ORIGINS", "CORS_ALLOWED_ORIGINS"):
-        if any(is_local_or_plain(origin) for origin in getattr(settings, name, ())):
-            yield CheckWarning(
-                f"{name} trusts a local or unencrypted origin.",
-                hint="Remove localhost and http:// origins from the production configuration.",
-                id="personalq.W001",
-            )
+    if any(is_local_or_plain(origin) for origin in settings.CSRF_TRUSTED_ORIGINS):
+        yield CheckWarning(
+            "CSRF_TRUSTED_ORIGINS trusts a local or unencrypted origin.",
+            hint="Remove localhost and http:// origins from the production configuration.",
+            id="personalq.W001",
+        )
 
 
 def _bare_redis() -> Iterator[CheckMessage]:

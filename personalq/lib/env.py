@@ -260,6 +260,11 @@ def secret(name: str) -> str:
     return value
 
 
+def secret_if_any(name: str) -> str:
+    """As ``secret``, but unset or blank means an empty text."""
+    return secret(name) if _secret_text(name) else ""
+
+
 def optional_secret(name: str) -> str | None:
     """As ``secret``, but unset means None. Set and bad is an error all the same."""
     value = _secret_text(name)

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 
 from personalq.lib.errors import AppError, InvalidInput
 from realtime.forms.doors import SampleForm
-from realtime.views.answers import limit_person, posted, show_form
+from realtime.views.answers import Limit, limit_person, posted, show_form
 from realtime.views.door_list import SECTION, WRITE_LIMIT
 from realtime.views.doors import page, person
 from realtime.views.queries import NothingAsked
@@ -20,6 +20,7 @@ from webhooks.inbound import sampling
 from webhooks.models import Door, DoorKind, DoorSecret, InboundRequest
 
 SHOWN_REQUESTS: Final = 20
+_PREVIEW_LIMIT: Final = Limit(group="read", rate="PERSONALQ_RATE_READ")
 VERBS: Final = {"open": (keeping.reopen, "is open"), "close": (keeping.close, "is closed: it lets nothing in")}
 _OUTCOMES: Final = {
     "ready": "A task would come of it and run when its turn comes.",
@@ -59,7 +60,7 @@ def try_out(request: HttpRequest, uuid: UUID) -> HttpResponse:
     if door.kind not in keeping.TEMPLATED:
         raise keeping.NoTemplate
     form = SampleForm(posted(request))
-    found = _expect(door, form) if request.method == "POST" else None
+    found = _expect(request, door, form) if request.method == "POST" else None
     context = {**_facts_of(door), "form": form}
     if isinstance(found, intake.Expected):
         context |= {"expected": found, "words": _OUTCOMES[found.outcome], "why": _REASONS.get(found.reason, "")}
@@ -79,10 +80,11 @@ def act(request: HttpRequest, uuid: UUID, *, verb: str) -> HttpResponse:
     return redirect("door", uuid=uuid)
 
 
-def _expect(door: Door, form: SampleForm) -> intake.Expected | AppError:
+def _expect(request: HttpRequest, door: Door, form: SampleForm) -> intake.Expected | AppError:
     if not form.is_valid():
         return InvalidInput()
     try:
+        limit_person(request, _PREVIEW_LIMIT)
         return sampling.expect(door, **form.cleaned_data)
     except AppError as refusal:
         form.take(refusal)

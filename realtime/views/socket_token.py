@@ -7,7 +7,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from accounts.tokens import page_token
-from accounts.tokens.signed_tokens import AccessToken
+from accounts.tokens.signed_tokens import SocketToken
 from personalq.lib.errors import MethodNotAllowed, NotAuthenticated
 from personalq.lib.problems import problem_response
 from personalq.lib.rate_limits import limit
@@ -16,7 +16,7 @@ from realtime.frames import as_time
 
 @sensitive_variables()
 def issue(request: HttpRequest) -> HttpResponse:
-    """A short-lived access token for whoever is signed in. Scripts keep it in memory only."""
+    """A short-lived token for whoever is signed in, good for the socket alone. Scripts keep it in memory only."""
     if request.method != "POST":
         raise MethodNotAllowed(headers={"Allow": "POST"})
     user = request.user
@@ -25,5 +25,5 @@ def issue(request: HttpRequest) -> HttpResponse:
     limit(request, group="page-token", key=f"user\n{user.pk}", rate="PERSONALQ_RATE_TOKEN_REFRESH")
     token = page_token(request)
     # simplejwt takes text here, whatever it declares.
-    expires_at = AccessToken(cast("Any", token)).expires_at
+    expires_at = SocketToken(cast("Any", token)).expires_at
     return JsonResponse({"token": token, "expires_at": as_time(expires_at)})

@@ -138,6 +138,13 @@ def note_asked(approval: Approval) -> None:
     trail.note("asked", approval, None, task=str(approval.task.uuid), reason=approval.reason)
 
 
+def note_suspected(task: Task, actor: User | None) -> None:
+    """Tell the audit trail of a task whose text looks like an attempt, whatever the agent's policy makes of it."""
+    if task.agent is not None and task.suspicion is not None and task.suspicion.get("is_suspicious"):
+        score = str(task.suspicion.get("score", ""))
+        trail.note("suspected", task, actor, score=score, untrusted_policy=task.agent.untrusted_policy)
+
+
 def new_approval(task: Task) -> Approval:
     """The question about a task that has an owner, not yet written."""
     return Approval(
@@ -187,6 +194,7 @@ def hold_back(*, claim: Claim, suspicion: dict[str, Any] | None) -> bool:
     if suspicion != task.suspicion:
         task.suspicion = suspicion
         task.save(update_fields=["suspicion"])
+        note_suspected(task, None)
     if may_run(task):
         return False
     endings.give_back_row(task, NEEDS_APPROVAL)

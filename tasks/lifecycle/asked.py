@@ -135,6 +135,7 @@ def _look_again(task: Task, actor: User) -> None:
     if not task.trusted and task.suspicion is not None:
         task.suspicion = approvals.suspicion_of(prompt=task.prompt, document=task.untrusted_text)
         task.save(update_fields=["suspicion"])
+        approvals.note_suspected(task, actor)
     approvals.ask_anew(task, actor=actor)
 
 

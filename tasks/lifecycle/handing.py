@@ -49,6 +49,7 @@ def hand_out(*, task: Task, agent: Agent, queue: Queue, trusts_prompts: bool) ->
     current.start_by_at = rows.latest_start(agent, current.not_before_at)
     _save(current, "trusted", "suspicion", "max_attempts")
     events.record(current, events.HANDED_OUT, agent=agent.name, queue=queue.name)
+    approvals.note_suspected(current, None)
     if not approvals.hold(current):
         dispatch.nudge_after_commit(queue.pk)
     return current

@@ -1,5 +1,6 @@
 """How tasks come in."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from accounts.models import User
 from personalq.lib import database_guards
 from personalq.lib.current_request import current_request_id
 from personalq.lib.errors import AppError, Conflict, InvalidInput
-from tasks import dispatch, events, locks
+from tasks import dispatch, events, locks, quotas, trail
 from tasks.lifecycle import approvals, keys, rows
 from tasks.models import Agent, Approval, ConcurrencyPolicy, Conversation, Queue, Schedule, Task, UntrustedPolicy
 from tasks.models.task import Source
@@ -77,12 +78,13 @@ def submit_many(*, actor: User | None, submissions: Sequence[Submission], source
     Without an actor nobody asked for them but the clock.
 
     Raises Conflict when an agent was deleted meanwhile, ConcurrencyKeyTaken when a task had to give way,
-    BudgetExhausted, UntrustedTextRefused, and InvalidInput when tasks of a batch would end each other.
+    BudgetExhausted, QuotaReached, UntrustedTextRefused, and InvalidInput when tasks of a batch would end each other.
     """
     # Before the first query: a long text takes a while, and nothing is locked meanwhile.
     database_guards.let_go()
     suspicions = [
-        assess(one.agent, prompt=one.prompt, document=one.untrusted_text, trusted=one.trusted) for one in submissions
+        assess(one.agent, actor=actor, prompt=one.prompt, document=one.untrusted_text, trusted=one.trusted)
+        for one in submissions
     ]
     return _write(actor, submissions, suspicions, source)
 
@@ -93,12 +95,15 @@ def _write(
 ) -> list[Task]:
     budgets.refuse_when_exhausted([one.agent for one in submissions])
     _make_way(actor, submissions)
+    _find_room(submissions)
     _keep_from_deletion({one.agent.pk for one in submissions})
     tasks = Task.objects.bulk_create(
         [_task_of(one, source, suspicion) for one, suspicion in zip(submissions, suspicions, strict=True)]
     )
     told = {task.pk: _created(one, task) for one, task in zip(submissions, tasks, strict=True)}
     events.record_each(tasks, events.CREATED, actor=actor, data_of=lambda task: told[task.pk])
+    for task in tasks:
+        approvals.note_suspected(task, actor)
     _ask_for_approval([task for one, task in zip(submissions, tasks, strict=True) if not one.is_backlogged])
     for queue_id in sorted({task.queue_id for task in tasks if task.queue_id is not None}):
         dispatch.nudge_after_commit(queue_id)
@@ -130,18 +135,27 @@ def _refuse_rivals(submissions: Sequence[Submission]) -> None:
         earlier.add(_policy(one))
 
 
+def _find_room(submissions: Sequence[Submission]) -> None:
+    for owner_id, wanted in Counter(one.agent.owner_id for one in submissions).items():
+        waiting = Task.objects.filter(owner_id=owner_id, status__in=(Status.READY, Status.BACKLOGGED))
+        quotas.take_places_in_line(owner_id=owner_id, waiting=waiting, wanted=wanted)
+
+
 def _keep_from_deletion(agent_ids: set[int]) -> None:
     if not locks.keep_agents(agent_ids):
         raise Conflict("The agent was deleted at this moment. Choose another agent.")
 
 
-def assess(agent: Agent, *, prompt: str, document: str, trusted: bool) -> dict[str, Any] | None:
+def assess(
+    agent: Agent, *, actor: User | None = None, prompt: str, document: str, trusted: bool
+) -> dict[str, Any] | None:
     """What is found in text from outside; None when there is none, or when the agent's policy asks nobody.
 
-    Raises UntrustedTextRefused.
+    Raises UntrustedTextRefused, of which the audit trail is told.
     """
     seen = look_at(agent, prompt=prompt, untrusted_text=document, trusted=trusted)
     if seen.is_refused:
+        trail.note_text_refused(agent, actor, score=str((seen.suspicion or {}).get("score", "")))
         raise UntrustedTextRefused
     return seen.suspicion
 

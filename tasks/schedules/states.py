@@ -32,6 +32,7 @@ WARNINGS: Final = {
 }
 _REASONS: Final = {
     "budget_exhausted": "the budget was used up",
+    "quota_reached": "as many tasks waited as one user may have",
     "untrusted_text_refused": "the agent refuses such text",
     "schedule_busy": "an earlier task was unfinished",
 }

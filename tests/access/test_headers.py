@@ -1,5 +1,6 @@
 """Every route answers with every header, under the settings of one machine and of production (A-108 to A-121)."""
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -13,6 +14,7 @@ from pytest_django import Settings
 
 from tests.access.matrix import MATRIX, Row
 from tests.access.world import World
+from tests.contracts import reading
 from tests.lib.header_rules import Headers
 
 pytestmark = [pytest.mark.security, pytest.mark.django_db]
@@ -66,6 +68,18 @@ def new_client() -> Client:
 def apply(settings: Settings, environment: dict[str, Any]) -> None:
     for name, value in environment.items():
         setattr(settings, name, value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"), [({}, PRODUCTION), ({"PERSONALQ_HTTPS": "false"}, DEVELOPMENT)], ids=("unset", "false")
+)
+def test_the_settings_are_those_that_are_tried_here(environment: dict[str, str], expected: dict[str, Any]) -> None:
+    """V3.3.1-3.3.4, B-C-4: what an installation starts with."""
+    code = (
+        "import json; from personalq import settings; "
+        f"print(json.dumps({{name: getattr(settings, name) for name in {list(expected)}}}))"
+    )
+    assert json.loads(reading.loaded_by(code, **environment)) == expected
 
 
 @pytest.mark.parametrize("environment", ASKED)

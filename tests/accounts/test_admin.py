@@ -305,6 +305,17 @@ class TestUsers:
         assert at_admin.get("/admin/").status_code == 200
         assert elsewhere.get("/admin/").status_code == 302
 
+    def test_ones_own_address_is_not_changed_here(self, at_admin: SecureClient, operator: User) -> None:
+        page = f"{USERS}{operator.pk}/change/"
+        assert at_admin.post(page, user_form(operator, email="thief@example.net", last_name="Ada")).status_code == 302
+        operator.refresh_from_db()
+        assert (operator.email, operator.last_name) == ("", "Ada")
+
+    def test_somebody_elses_address_is(self, at_admin: SecureClient, alice: User) -> None:
+        page = f"{USERS}{alice.pk}/change/"
+        assert at_admin.post(page, user_form(alice, email="ada@example.net")).status_code == 302
+        assert User.objects.get(pk=alice.pk).email == "ada@example.net"
+
     def test_deactivating_ends_everything_also_for_a_later_return(
         self, at_admin: SecureClient, signed_in: SecureClient, alice: User
     ) -> None:

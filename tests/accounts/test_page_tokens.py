@@ -48,14 +48,14 @@ def again(request: HttpRequest) -> HttpRequest:
 
 def is_good(access: str) -> bool:
     try:
-        tokens.identity_of(access)
+        tokens.socket_identity_of(access)
     except InvalidToken:
         return False
     return True
 
 
 def test_page_token_stands_for_the_signed_in_person(browser: HttpRequest, alice: User) -> None:
-    identity = tokens.identity_of(tokens.page_token(browser))
+    identity = tokens.socket_identity_of(tokens.page_token(browser))
     assert identity.user == alice
     assert TokenFamily.objects.get(uuid=identity.standing[1]).kind == TokenFamily.Kind.PAGE
     assert identity.expires_at - timezone.now() <= timedelta(minutes=10)
@@ -116,7 +116,7 @@ ENDINGS: dict[str, Callable[[HttpRequest], Any]] = {
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_what_ends_the_session_ends_its_tokens(browser: HttpRequest, ending: str) -> None:
     token = tokens.page_token(browser)
-    standing = tokens.identity_of(token).standing
+    standing = tokens.socket_identity_of(token).standing
     assert tokens.still_valid([standing]) == {standing}
     ENDINGS[ending](browser)
     assert not is_good(token)
@@ -142,13 +142,13 @@ def test_a_sign_in_that_is_not_stored_yet_gets_its_token(alice: User) -> None:
     login(request, alice, backend="django.contrib.auth.backends.ModelBackend")
     sign_in_as_somebody_else(request)
     assert request.session.session_key is None
-    assert tokens.identity_of(tokens.page_token(request)).user.username == "bob"
+    assert tokens.socket_identity_of(tokens.page_token(request)).user.username == "bob"
 
 
 def test_session_in_long_use_goes_on(browser: HttpRequest) -> None:
     tokens.page_token(browser)
     TokenFamily.objects.update(expires_at=timezone.now() + timedelta(minutes=1))
-    end = tokens.identity_of(tokens.page_token(again(browser))).expires_at
+    end = tokens.socket_identity_of(tokens.page_token(again(browser))).expires_at
     assert end > timezone.now() + timedelta(minutes=5)
 
 

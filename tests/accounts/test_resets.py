@@ -345,6 +345,14 @@ class TestOperatorsLink:
         assert not OneTimeCode.objects.exists()
         assert "/reset/new#" in self.make(at_admin, alice).content.decode()
 
+    def test_an_operator_gets_none_for_themselves(self, at_admin: SecureClient, alice: User, operator: User) -> None:
+        answer = self.make(at_admin, operator)
+        assert answer.status_code == 302
+        assert "change your password on the page Account" in at_admin.get(answer["Location"]).content.decode()
+        assert not OneTimeCode.objects.exists()
+        assert self.make(at_admin, operator, alice).content.decode().count("/reset/new#") == 1
+        assert OneTimeCode.objects.get().user == alice
+
 
 def permissions(*names: str) -> Any:
     from django.contrib.auth.models import Permission  # noqa: PLC0415 - needs the apps

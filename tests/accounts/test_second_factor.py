@@ -52,7 +52,7 @@ def secret_on(page: str) -> str:
 
 
 def codes_on(page: str) -> list[str]:
-    return re.findall(r"<li><code>([a-z2-7-]{19})</code></li>", page)
+    return re.findall(r"<li><code>([a-z2-7-]{34})</code></li>", page)
 
 
 class TestCodes:
@@ -74,11 +74,17 @@ class TestCodes:
     def test_what_has_another_form_is_wrong(self, factor: Factor, text: str) -> None:
         assert totp.matching_step(factor.secret, text, after=0) is None
 
-    def test_recovery_codes_have_eighty_random_bits_and_are_kept_as_keyed_hashes(self, factor: Factor) -> None:
+    def test_recovery_codes_have_140_random_bits_and_are_kept_as_keyed_hashes(self, factor: Factor) -> None:
         assert len(set(factor.paper)) == recovery_codes.COUNT
-        assert all(re.fullmatch(r"(?:[a-z2-7]{4}-){3}[a-z2-7]{4}", each) for each in factor.paper)
+        assert all(re.fullmatch(r"(?:[a-z2-7]{4}-){6}[a-z2-7]{4}", each) for each in factor.paper)
         kept = set(RecoveryCode.objects.values_list("digest", flat=True))
         assert kept == {recovery_codes.digest_of(factor.row, each) for each in factor.paper}
+
+    def test_recovery_codes_of_the_shorter_form_are_still_good(self, factor: Factor) -> None:
+        older = "abcd-efgh-ijkl-mn27"
+        RecoveryCode.objects.create(factor=factor.row, digest=recovery_codes.digest_of(factor.row, older))
+        assert recovery_codes.use(factor.row, older.upper().replace("-", " "))
+        assert not recovery_codes.use(factor.row, older)
 
     def test_recovery_code_of_somebody_else_is_worth_nothing(self, factor: Factor, bob: User) -> None:
         assert not recovery_codes.use(make_factor(bob).row, factor.paper[0])

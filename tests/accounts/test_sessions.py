@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.sessions.models import Session
 from django.utils import timezone
@@ -56,6 +57,13 @@ class TestBeginning:
         assert (family.address, family.user_agent) == ("203.0.113.7", "Browser 1.0")
         assert family.last_used_at is not None
 
+    def test_session_of_a_browser_lasts_14_idle_days(self, client: SecureClient, alice: User) -> None:
+        began = timezone.now()
+        answer = sign_in(client, "alice", PASSWORD)
+        end = Session.objects.get(pk=row_key_of(client.session)).expire_date
+        assert answer.cookies[settings.SESSION_COOKIE_NAME]["max-age"] == 14 * 86_400
+        assert began + timedelta(days=14) <= end <= timezone.now() + timedelta(days=14)
+
     def test_tokens_of_a_program_say_where_they_began(self, client: SecureClient, alice: User) -> None:
         body = {"username": "alice", "password": PASSWORD}
         client.send("/api/v1/auth/token", body, REMOTE_ADDR="2001:db8::7", headers={"User-Agent": "curl/8"})
@@ -69,7 +77,7 @@ class TestBeginning:
     def test_socket_token_is_of_the_same_family(self, client: SecureClient, alice: User) -> None:
         sign_in(client, "alice", PASSWORD)
         token = client.post("/session/socket-token").json()["token"]
-        assert tokens.identity_of(token).standing[1] == TokenFamily.objects.get().uuid
+        assert tokens.socket_identity_of(token).standing[1] == TokenFamily.objects.get().uuid
 
     @pytest.mark.parametrize(
         ("said", "kept"),

@@ -251,6 +251,15 @@ def test_nobody_can_wrap_a_refresh_in_a_transaction_that_would_undo_the_revocati
         tokens.rotate(pair.refresh)
 
 
+def test_refresh_token_lasts_14_days_and_access_token_ten_minutes(alice: User) -> None:
+    pair = tokens.issue_pair(alice)
+    last = {}
+    for name, text in (("access", pair.access), ("refresh", pair.refresh)):
+        claims = claims_of(text)
+        last[name] = timedelta(seconds=claims["exp"] - claims["iat"])
+    assert last == {"access": timedelta(minutes=10), "refresh": timedelta(days=14)}
+
+
 def test_no_token_outlives_its_family(alice: User) -> None:
     pair = tokens.issue_pair(alice)
     end = timezone.now() + timedelta(seconds=90)

@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
@@ -62,6 +64,15 @@ def test_cancel_against_complete(agent: Agent, owner: User) -> None:
             assert isinstance(lost, IllegalTransition)
             assert ended.result == "done"
             assert ends_of(task) == [events.COMPLETED]
+
+
+def test_cancel_locks_the_row_before_it_looks(agent: Agent, owner: User) -> None:
+    task, _claim = make_running(agent)
+    with CaptureQueriesContext(connection) as queries:
+        lifecycle.cancel(actor=owner, task=task)
+    about_task = [query["sql"] for query in queries if '"tasks"' in query["sql"]]
+    assert about_task[0].startswith("SELECT")
+    assert about_task[0].endswith("FOR NO KEY UPDATE")
 
 
 def test_cancel_against_cancel(agent: Agent, owner: User) -> None:

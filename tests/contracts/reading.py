@@ -68,10 +68,15 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
 
 def load_settings(**environment: str) -> dict[str, Any]:
     """What the settings asked the environment for. Fails when they refuse it."""
-    done = run_python(_RECORDER, **{**_SECRETS, **environment})
-    assert done.returncode == 0, done.stderr
-    loaded: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    loaded: dict[str, Any] = json.loads(loaded_by(_RECORDER, **environment).splitlines()[-1])
     return loaded
+
+
+def loaded_by(code: str, **environment: str) -> str:
+    """What `code` says in a new process that has good secrets. Fails when the process does."""
+    done = run_python(code, **{**_SECRETS, **environment})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @cache

@@ -15,6 +15,7 @@ from django.test import Client
 
 from personalq.embedded import product
 from personalq.embedded.children import ChildSpec
+from personalq.lib import paths
 from tests.contracts import building, reading
 
 pytestmark = pytest.mark.security
@@ -34,6 +35,7 @@ SECRETS = {
 }
 # compose.yaml sets these itself, or they mean nothing in a container.
 NOT_IN_COMPOSE = {
+    "JWT_OLD_SIGNING_KEY_FILE",
     "JWT_SIGNING_KEY_FILE",
     "PERSONALQ_AUDIT_KEYS_FILE",
     "PERSONALQ_EMAIL_URL_FILE",
@@ -61,6 +63,16 @@ class TestImage:
     def test_user_is_set_before_anything_runs(self) -> None:
         words = [each.word for each in building.last_stage()]
         assert "RUN" not in words[words.index("USER") :]
+
+    def test_code_can_be_changed_by_root_alone(self) -> None:
+        """A-171: whatever the modes of the checkout were. Nothing is added after they are set."""
+        build = building.dockerfile()[: -len(building.last_stage())]
+        assert build[-1].word == "RUN"
+        assert build[-1].rest.endswith(" && chmod -R u=rwX,go=rX /app /opt/venv")
+        assert building.rest_of("COPY", building.last_stage()) == [
+            "--from=build /opt/venv /opt/venv",
+            "--from=build /app /app",
+        ]
 
     def test_packages_are_installed_by_hash_and_never_built(self) -> None:
         (install,) = (rest for rest in building.rest_of("RUN", building.dockerfile()) if "pip" in rest)
@@ -234,6 +246,96 @@ class TestSameProcessesEverywhere:
 
     def test_workers_of_one_machine_have_different_names(self) -> None:
         assert building.unit_command("personalq-worker@.service")[-2:] == ["-n", "worker-%i@%%h"]
+
+
+UNITS = sorted(path.name for path in (reading.REPOSITORY / "deploy" / "systemd").iterdir())
+
+
+class TestUnits:
+    """A-171, A-178: what systemd keeps the processes from."""
+
+    def test_all_of_them_are_looked_at(self) -> None:
+        assert len(UNITS) == 3
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "User=personalq", "Group=personalq", "UMask=0077", "NoNewPrivileges=yes", "CapabilityBoundingSet=",
+            "ProtectSystem=strict", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes", "RestrictSUIDSGID=yes",
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("unit", UNITS)
+    def test_process_can_do_as_little_as_possible(self, unit: str, line: str) -> None:
+        said = (reading.REPOSITORY / "deploy" / "systemd" / unit).read_text().splitlines()
+        assert [each for each in said if each.partition("=")[0] == line.partition("=")[0]] == [line]
+
+
+CADDY = (reading.REPOSITORY / "deploy" / "Caddyfile").read_text()
+NGINX = (reading.REPOSITORY / "deploy" / "nginx.conf").read_text()
+REFUSED = {
+    "Caddyfile": r"^\t@programs path_regexp \^/\((.+)\)\(/\|\$\)\n\thandle @programs \{\n\t\trespond 403\n\t\}$",
+    "nginx.conf": r"^    location ~ \^/\((.+)\)\(/\|\$\) \{ return 403; \}$",
+}
+
+
+class TestProxies:
+    """What deploy/ says to the two proxies; .ci/images asks one of them."""
+
+    @pytest.mark.parametrize("name", REFUSED)
+    def test_every_path_of_programs_is_refused_in_clear(self, name: str) -> None:
+        """A-158, V4.1.2: a redirect would hide that a token went over without encryption."""
+        text = (reading.REPOSITORY / "deploy" / name).read_text()
+        (prefixes,) = re.findall(REFUSED[name], text, re.MULTILINE)
+        assert sorted(prefixes.split("|")) == sorted(paths.MACHINE_PREFIXES)
+
+    def test_caddy_writes_no_header_and_no_query_down(self) -> None:
+        """A-199, A-201: it knows few of the headers that hold secrets."""
+        (fields,) = re.findall(
+            r"^\tlog default \{\n\t\tformat filter \{\n\t\t\twrap json\n\t\t\tfields \{\n(.+?)\n\t\t\t\}$",
+            CADDY,
+            re.MULTILINE | re.DOTALL,
+        )
+        said = [line.strip() for line in fields.splitlines()]
+        assert said == ["request>headers delete", r"request>uri regexp `\?.*` ``"]
+        assert len(re.findall(r"^\s*log\b", CADDY, re.MULTILINE)) == 1
+
+    def test_nginx_writes_no_header_and_no_query_down(self) -> None:
+        """A-201: its ordinary form has both. `$uri` is the path alone."""
+        (form,) = re.findall(r"^log_format personalq '(.+)';$", NGINX, re.MULTILINE)
+        assert set(re.findall(r"\$(\w+)", form)) == {
+            "remote_addr", "time_local", "request_method", "uri", "server_protocol", "status", "body_bytes_sent",
+        }  # fmt: skip
+        logs = re.findall(r"^    access_log +\S+ (.+);$", NGINX, re.MULTILINE)
+        assert logs == ["personalq"] * NGINX.count("\nserver {\n")
+
+    def test_nginx_takes_as_large_bodies_as_the_product(self) -> None:
+        """A-157, A-165: with less reports of runners end at the proxy, with more it makes a 502 of our 413."""
+        assert f"\n    client_max_body_size {settings.PERSONALQ_BODY_LIMIT_DEFAULT // 1024}k;\n" in NGINX
+        places = re.findall(r"^    location ~ (\S+) \{\n        client_max_body_size (\d+)m;$", NGINX, re.MULTILINE)
+        larger = {
+            prefix: limit
+            for prefix, limit in settings.PERSONALQ_BODY_LIMITS.items()
+            if limit > settings.PERSONALQ_BODY_LIMIT_DEFAULT
+        }
+        assert larger == {
+            prefix: next((int(size) * 1024 * 1024 for place, size in places if re.match(place, prefix)), 0)
+            for prefix in larger
+        }
+
+    def test_neither_tells_what_it_is(self) -> None:
+        """A-142: but for the 5xx that Caddy makes itself, and its bare name in those of nginx."""
+        assert "\n(untold) {\n\theader {\n\t\t-Server\n\t\t-Via\n\t\tdefer\n\t}\n}\n" in CADDY
+        sites = re.findall(r"^\S*\{\$PERSONALQ_DOMAIN:.+ \{\n\t(.+)$", CADDY, re.MULTILINE)
+        assert sites == ["import untold", "import untold"]
+        assert len(re.findall(r"^    server_tokens +off;$", NGINX, re.MULTILINE)) == NGINX.count("\nserver {\n")
+
+
+@pytest.mark.parametrize(
+    "word", ["docker history", "docker save", "CapEff", "NoNewPrivs", "id -u", "-perm /022", "seen-in-a-header"]
+)
+def test_images_that_run_are_looked_at(word: str) -> None:
+    """A-213, A-220: what the files cannot show."""
+    assert word in (reading.REPOSITORY / ".ci" / "images").read_text()
 
 
 def imported(path: Path) -> Iterator[str]:

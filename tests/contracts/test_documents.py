@@ -1,5 +1,6 @@
 """The documents say what the code does, as far as a machine can tell."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -74,6 +75,18 @@ class TestVariables:
         loaded = reading.load_settings(**{name: example[name] for name in ("DATABASE_URL", "REDIS_URL")})
         assert loaded["redis"] == "redis://:PASSWORD@127.0.0.1:6379/0"
 
+    def test_server_is_verified_as_its_address_says(self) -> None:
+        """V12.3.1: what the page says about PostgreSQL reaches libpq."""
+        (query,) = re.findall(r"`DATABASE_URL=postgres://…/personalq\?(\S+)`", OPERATIONS.read_text())
+        code = (
+            "import json; from personalq import settings; print(json.dumps(settings.DATABASES['default']['OPTIONS']))"
+        )
+        address = f"postgres://personalq:password@db.invalid/personalq?{query}"
+        options = json.loads(
+            reading.loaded_by(code, DATABASE_URL=address, REDIS_URL="rediss://:password@cache.invalid")
+        )
+        assert (options["sslmode"], options["sslrootcert"]) == ("verify-full", "/path/ca.pem")
+
 
 @pytest.mark.security
 class TestExampleSecrets:
@@ -81,9 +94,10 @@ class TestExampleSecrets:
         done = reading.run_python("import personalq.settings", PERSONALQ_ENV_FILE=str(reading.EXAMPLE), **environment)
         return done.stderr.strip().splitlines()[-1] if done.returncode else "accepted"
 
-    def test_start_refuses_each_of_them_by_name(self) -> None:
-        assert "SECRET_KEY is a placeholder" in self.start_with_example()
-        assert "JWT_SIGNING_KEY is a placeholder" in self.start_with_example(SECRET_KEY=make_secret())
+    @pytest.mark.parametrize("name", GENERATED_SECRETS)
+    def test_start_refuses_each_of_them_by_name(self, name: str) -> None:
+        good = {other: make_secret() for other in GENERATED_SECRETS if other != name}
+        assert re.search(rf": {name} (\(entry 1\) )?is a placeholder", self.start_with_example(**good))
 
     def test_refusal_does_not_show_the_value(self) -> None:
         assert reading.example_values()["SECRET_KEY"] not in self.start_with_example()
@@ -108,6 +122,16 @@ class TestExampleSecrets:
         assert ".env" in ignored
         assert not any(line.startswith("!") for line in ignored)
         assert "**/.env*" in (reading.REPOSITORY / ".dockerignore").read_text().splitlines()
+
+
+@pytest.mark.security
+def test_pages_open_one_socket_and_bring_no_token_in_an_address() -> None:
+    """B-LOW-004: the token is the first message."""
+    scripts = {path: path.read_text() for path in (reading.REPOSITORY / "static" / "js").rglob("*.js")}
+    opened = [found for text in scripts.values() for found in re.findall(r"new WebSocket\((.*)\);", text)]
+    assert opened == ["`${scheme}//${location.host}/ws/`"]
+    assert sum(text.count("WebSocket(") for text in scripts.values()) == 1
+    assert [str(path) for path, text in scripts.items() if re.search(r"[?&]\w*token\w*=", text, re.IGNORECASE)] == []
 
 
 def our_commands() -> list[str]:

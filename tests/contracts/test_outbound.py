@@ -1,7 +1,7 @@
 """Nobody but the outbound client opens connections to others."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ CLIENTS = (
     *("httpx", "httpx2", "httpx_aiohttp", "imaplib", "nntplib", "paramiko", "poplib", "pycurl", "requests", "smtplib"),
     *("telnetlib", "treq", "urllib.request", "urllib3", "websockets.client", "websockets.sync.client", "xmlrpc.client"),
     *("anthropic", "openai", "django.core.mail", "asyncssh", "websockets.asyncio.client", "httpx_sse", "webbrowser"),
+    *("multiprocessing.connection", "logging.handlers"),
 )
 CALLS = frozenset(
     {
@@ -38,6 +39,7 @@ CALLS = frozenset(
         "sock_connect",
     }
     | {"create_datagram_endpoint", "urlopen", "urlretrieve", "getaddrinfo", "gethostbyname", "gethostbyname_ex"}
+    | {"get_server_certificate"}
 )
 METHODS_OF_SOCKETS = frozenset({"connect"})
 
@@ -119,14 +121,49 @@ def test_sdks_are_given_the_outbound_client() -> None:
                 assert "http_client" in {keyword.arg for keyword in call.keywords}, f"{path}:{call.lineno}"
 
 
-def test_types_of_a_client_are_not_called_outside_of_its_door() -> None:
-    called = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
+def other_names_of_clients(tree: ast.AST) -> Iterator[str]:
+    """Imports after which a call of a client does not look like one: from within it, or under another name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and _is_of_a_client(node.module or ""):
+            yield ast.unparse(node)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if _is_of_a_client(alias.name) and alias.asname)
+
+
+def calls_of_clients(tree: ast.AST) -> Iterator[str]:
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    yield from (ast.unparse(node) for node in calls if _is_of_a_client(ast.unparse(node.func)))
+
+
+def _is_of_a_client(name: str) -> bool:
+    return name.partition(".")[0] in {"httpx2", "aiohttp"}
+
+
+@pytest.mark.parametrize("rule", [calls_of_clients, other_names_of_clients], ids=lambda rule: rule.__name__)
+def test_clients_are_names_of_types_outside_of_their_door(rule: Callable[[ast.AST], Iterator[str]]) -> None:
+    """A-187: what is imported for its types and errors opens no connection, under whatever name."""
+    found = [
+        f"{path.relative_to(ROOT)}: {each}"
         for path in sources("accounts", "tasks", "realtime", "webhooks")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith(("httpx2.", "aiohttp."))
+        for each in rule(ast.parse(path.read_text(encoding="utf-8")))
     ]
-    assert called == []
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from httpx2 import AsyncClient",
+        "from aiohttp.client import ClientSession as Session",
+        "import httpx2 as web",
+        "import aiohttp.client as web",
+        "httpx2.AsyncClient()",
+        "httpx2.AsyncClient().get(url)",
+    ],
+)
+def test_clients_are_seen_under_other_names(source: str) -> None:
+    tree = ast.parse(source)
+    assert [*calls_of_clients(tree), *other_names_of_clients(tree)]
 
 
 @pytest.mark.parametrize(
@@ -147,6 +184,10 @@ def test_types_of_a_client_are_not_called_outside_of_its_door() -> None:
         "def f():\n    from openai import OpenAI",
         "loop.sock_connect(s, a)",
         "import socket\nsocket.getaddrinfo('a', 1)",
+        "import ssl\nssl.get_server_certificate(('a', 443))",
+        "from multiprocessing.connection import Client",
+        "from multiprocessing import connection",
+        "import logging.handlers",
     ],
 )
 def test_walk_sees_each_way_out(source: str) -> None:

@@ -76,6 +76,8 @@ def test_each_missing_header_is_found(name: str) -> None:
     [
         {"Access-Control-Allow-Origin": "*"},
         {"X-Powered-By": "something"},
+        {"Server": "nginx/1.22.1"},
+        {"Server": "Apache 2.4"},
         {"Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; frame-ancestors 'none'"},
         {"Content-Security-Policy": "default-src *; frame-ancestors 'none'"},
         {"X-XSS-Protection": "1; mode=block"},
@@ -84,6 +86,10 @@ def test_each_missing_header_is_found(name: str) -> None:
 def test_headers_that_open_or_tell_something_are_found(more: dict[str, str]) -> None:
     """X-CORS: whoever adds Access-Control-Allow-Origin in front of the product."""
     assert list(faults_of("page", answer({**GOOD, **more})))
+
+
+def test_a_proxy_that_says_its_bare_name_is_let_be() -> None:
+    assert list(faults_of("page", answer({**GOOD, "Server": "nginx"}))) == []
 
 
 def test_missing_hsts_is_found_with_https(settings: Any) -> None:

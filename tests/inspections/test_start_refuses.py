@@ -63,6 +63,38 @@ def test_the_process_does_not_start_with_a_bare_redis() -> None:
     assert start(REDIS_URL="redis://:0123456789abcdef@cache:6379", **OWN_SERVERS)[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("unsafe_value", "named"),
+    [
+        ({"DEBUG": "true"}, "DEBUG is on"),
+        ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS admits every host name"),
+        ({"ALLOWED_HOSTS": "queue.example.org,*"}, "ALLOWED_HOSTS admits every host name"),
+    ],
+)
+def test_the_process_does_not_start_with_what_https_may_not_have(unsafe_value: dict[str, str], named: str) -> None:
+    """X-DEBUG, A-211, B-C-8: HTTPS is what is not set."""
+    status, said = start(**unsafe_value)
+    assert (status, named in said) == (1, True)
+    assert start(**unsafe_value, PERSONALQ_HTTPS="false")[0] == 0
+
+
+@pytest.mark.parametrize("https", ["true", "false"])
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("JWT_SIGNING_KEY", "SECRET_KEY"),
+        ("PERSONALQ_ENCRYPTION_KEYS", "JWT_SIGNING_KEY"),
+        ("PERSONALQ_AUDIT_KEYS", "PERSONALQ_ENCRYPTION_KEYS"),
+    ],
+)
+def test_the_process_does_not_start_with_equal_secrets(name: str, other: str, https: str) -> None:
+    """X-036-2, B-P-5: both are named, and the value is not."""
+    status, said = start(**{name: SECRETS[other]}, PERSONALQ_HTTPS=https)
+    last = said.strip().splitlines()[-1]
+    assert (status, name in last, other in last, "are equal" in last) == (1, True, True, True)
+    assert SECRETS[other] not in said
+
+
 def test_an_empty_environment_does_not_start() -> None:
     """A-211: nothing has a default that is a secret; A-96: what is missing is named."""
     done = reading.run_python("from personalq import settings")

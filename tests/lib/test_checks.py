@@ -57,7 +57,7 @@ def test_layers_in_another_order_are_an_error(production: Settings) -> None:
     [
         ("CSRF_TRUSTED_ORIGINS", ["https://localhost:3000"], "personalq.W001"),
         ("CSRF_TRUSTED_ORIGINS", ["http://queue.example.org"], "personalq.W001"),
-        ("CORS_ALLOWED_ORIGINS", ["https://127.0.0.1"], "personalq.W001"),
+        ("CSRF_TRUSTED_ORIGINS", ["https://127.0.0.1"], "personalq.W001"),
         ("REDIS_CACHE_URL", "redis://cache:6379/1", "personalq.W002"),
         ("CELERY_BROKER_URL", "redis://cache:6379/2", "personalq.W002"),
     ],

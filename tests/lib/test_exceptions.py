@@ -79,6 +79,23 @@ def test_person_gets_a_page_and_nothing_internal(name: str, quiet_client: Client
     assert CANARY not in text
 
 
+@pytest.mark.parametrize(
+    ("address", "accept"),
+    [("/page/break", "text/html"), ("/page/break", "application/json"), ("/api/v1/break", "application/json")],
+)
+@pytest.mark.parametrize("name", BREAKS)
+def test_answers_of_production_hold_nothing_internal(
+    name: str, address: str, accept: str, quiet_client: Client, production: Settings
+) -> None:
+    """A-149: with the settings of an installation for others, where DEBUG cannot be on."""
+    assert (production.PERSONALQ_HTTPS, production.DEBUG) == (True, False)
+    answer = quiet_client.get(f"{address}/{name}", headers={"Accept": accept}, secure=True)
+    assert answer.status_code == STATUSES.get(name, 500)
+    shown = f"{answer.content.decode()} {dict(answer.headers)}"
+    assert not INTERNAL.search(shown), INTERNAL.search(shown)
+    assert CANARY not in shown
+
+
 def test_variables_of_a_frame_are_not_logged(quiet_client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """A-91: the canary stands in two variables of the frame and in no message."""
     quiet_client.get("/page/break/integrity", headers={"Accept": "application/json"})

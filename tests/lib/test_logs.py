@@ -237,3 +237,12 @@ def test_what_writes_down_all_that_passes_is_silent_at_the_most_talkative_level(
 
 def test_level_is_taken() -> None:
     assert configuration("ERROR")["root"]["level"] == "ERROR"
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "ERROR"])
+def test_standard_error_is_the_only_place_that_lines_go_to(level: str) -> None:
+    """A-198: whoever starts the product says what becomes of them."""
+    made = configuration(level)
+    assert made["handlers"] == {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}}
+    assert made["root"]["handlers"] == ["stderr"]
+    assert {name for name, logger in made["loggers"].items() if logger.get("handlers")} == set()

@@ -1,6 +1,7 @@
 import json
 import logging
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -82,6 +83,39 @@ def test_every_answer_carries_every_header(quiet_client: Client, method: str, pa
     assert not {"Server", "X-Powered-By", "Access-Control-Allow-Origin"} & set(answer.headers)
     if answer["Content-Type"].startswith(("text/", "application/json", "application/problem")):
         assert "charset=utf-8" in answer["Content-Type"].replace('"', "")
+
+
+class FailingLayer:
+    """A layer with a bug, before or after the ones within have answered."""
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.headers.get("X-Fail") == "late":
+            self._get_response(request)
+        raise ZeroDivisionError(CANARY)
+
+
+INNER_LAYERS = list(django_settings.MIDDLEWARE[2:])
+
+
+@pytest.mark.usefixtures("loopback")
+@pytest.mark.parametrize("when", ["early", "late"])
+@pytest.mark.parametrize("place", range(len(INNER_LAYERS)), ids=[each.rpartition(".")[2] for each in INNER_LAYERS])
+def test_layer_that_fails_takes_no_header_away(place: int, when: str, quiet_client: Client, settings: Settings) -> None:
+    """A-116: the two outermost layers set them, so that it does not matter which one within them breaks."""
+    layers = [*settings.MIDDLEWARE]
+    layers[2 + place] = f"{__name__}.FailingLayer"
+    settings.MIDDLEWARE = layers
+    answer = quiet_client.get("/page", headers={"X-Fail": when, "Accept": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert {name: answer[name] for name in FIXED_HEADERS} == dict(FIXED_HEADERS)
+    assert {"Content-Security-Policy", "Cache-Control", "X-Request-ID"} <= set(answer.headers)
+    assert CANARY not in answer.content.decode()
 
 
 @pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in ANSWERS])

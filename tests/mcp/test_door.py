@@ -59,6 +59,13 @@ def test_cookie_of_a_session_opens_nothing(url: str, alice: User) -> None:
     assert code_of(post(url, Cookie=cookies)) == (401, "not_authenticated")
 
 
+def test_token_of_a_page_is_refused(url: str, alice: User) -> None:
+    client = fresh_client()
+    client.force_login(alice)
+    token = client.post("/session/socket-token", secure=True).json()["token"]
+    assert code_of(post(url, Authorization=f"Bearer {token}")) == (401, "invalid_token")
+
+
 def test_token_of_a_sign_in_opens_everything(url: str, alice: User) -> None:
     assert Agent(url, access_token_of(alice)).ask("list_tasks")["results"] == []
 

@@ -18,6 +18,7 @@ from tests.product.traces import dump, everything_in_valkey, listening, logs
 pytestmark = [pytest.mark.product, pytest.mark.security]
 
 CONTROL = "canary-that-may-be-seen"
+PRIVATE = "what-somebody-asked-in-confidence"
 KNOWN = {
     # Told once, at the terminal of whoever starts the product for the first time.
     "logs": ["password of the operator"],
@@ -39,6 +40,7 @@ def places(house: House) -> dict[str, bytes]:
     with listening(installation, operator) as (frames, commands):
         plant_control(house)
         task = operator.run("echo", CONTROL, title=CONTROL)["uuid"]
+        operator.run("echo", PRIVATE)
         misplace_all(house)
         wait_for(lambda: any(b"task_completed" in frame for frame in list(frames.seen)), "the last frame")
         wait_for(lambda: len(house.smtp.letters) > 1, "the letters of the invitations")
@@ -88,6 +90,15 @@ def test_whoever_searches_finds_what_is_there(places: dict[str, bytes]) -> None:
     """The positive control: in each place the search finds what was put there to be found."""
     control = Planted({"control": CONTROL})
     assert [place for place, text in places.items() if not control.found_in(text)] == []
+
+
+def test_prompt_and_answer_stand_in_the_database_and_in_no_log(places: dict[str, bytes]) -> None:
+    """A-197: at the most talkative level as well."""
+    prompt = Planted({"prompt": PRIVATE})
+    assert {place: bool(prompt.found_in(places[place])) for place in ("database", "logs")} == {
+        "database": True,
+        "logs": False,
+    }
 
 
 def test_secret_of_every_kind_was_planted(house: House, places: dict[str, bytes]) -> None:

@@ -32,6 +32,10 @@ _STORES: Final = re.compile(r"(^|[._])(cache|caches|redis|valkey|channel_layer|l
 _OF_A_REQUEST: Final = re.compile(
     r"(^|\.)(data|GET|POST|query_params|initial_data|body_of|loads|strict_json\.parse)$|request\.(body|headers|META)$"
 )
+_STORE_PACKAGES: Final = (
+    *("redis", "valkey", "aioredis", "coredis", "glide", "django_redis", "channels_redis", "django_ratelimit"),
+    *("django.core.cache", "channels.layers"),
+)
 _OPENS: Final = frozenset({"open", "read_text", "read_bytes", "write_text", "write_bytes"})
 _UNSAFE_IMPORTS: Final = frozenset({"pickle", "cPickle", "dill", "marshal", "shelve", "jsonpickle", "cloudpickle"})
 _SHELLS: Final = frozenset({"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"})
@@ -117,6 +121,25 @@ def composed_keys(tree: ast.AST) -> Iterator[ast.AST]:
             yield call
 
 
+def store_imports(tree: ast.AST) -> Iterator[ast.AST]:
+    """A-126, A-129, A-130: whatever could name a key, a group or a channel, however that would be spelt."""
+    for node in ast.walk(tree):
+        if any(f"{name}.".startswith(f"{store}.") for name in _imported(node) for store in _STORE_PACKAGES):
+            yield node
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Attribute) and node.attr == "channel_layer":
+        # What a consumer of Channels is given without any import.
+        yield "channels.layers"
+    elif isinstance(node, ast.Call) and name_of(node.func).rpartition(".")[2] in {"import_module", "import_string"}:
+        yield from (str(each.value) for each in node.args[:1] if isinstance(each, ast.Constant))
+
+
 def opened_files(tree: ast.AST) -> Iterator[ast.AST]:
     """A-174: files that are opened; whoever reviews it looks at whose word the name is."""
     yield from (call for name, call in calls(tree) if name.rpartition(".")[2] in _OPENS)
@@ -126,8 +149,12 @@ def unverified_tls(tree: ast.AST) -> Iterator[ast.AST]:
     """A-185: a connection that believes any certificate."""
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg in {"verify", "ssl", "check_hostname", "verify_ssl"}:
-            if isinstance(node.value, ast.Constant) and node.value.value is False:
+            if _is_false(node.value):
                 yield node.value
+        elif isinstance(node, ast.Call) and name_of(node.func).rpartition(".")[2] == "SSLContext":
+            # Any other protocol, and none, begins with a context that verifies nothing.
+            if [name_of(each).rpartition(".")[2] for each in node.args[:1]] != ["PROTOCOL_TLS_CLIENT"]:
+                yield node
         elif name_of(node).endswith(("CERT_NONE", "_create_unverified_context")) or _sets_check_hostname(node):
             yield node
 
@@ -145,6 +172,7 @@ def run_texts(tree: ast.AST) -> Iterator[ast.AST]:
                 yield node
     for name, call in calls(tree):
         is_shell = any(keyword.arg == "shell" and not _is_false(keyword.value) for keyword in call.keywords)
+        is_shell = is_shell or name.rpartition(".")[2] in {"create_subprocess_shell", "subprocess_shell"}
         if name in {"eval", "exec", "compile", "__import__"} or name in _SHELLS | _YAML or is_shell:
             yield call
 

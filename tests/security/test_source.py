@@ -84,6 +84,17 @@ OPENS_FILES = {
     "tasks/untrusted/wording.py": "ours: a table",
 }
 
+# Files that reach Valkey at all, and what for. Their keys and groups were looked at one by one.
+REACHES_STORES = {
+    "personalq/lib/inspections/redis_server.py": "asks the server for its settings; no key",
+    "personalq/lib/rate_limits.py": "counts under names that are hashed there",
+    "personalq/lib/translation.py": "the name of an error",
+    "realtime/announcer.py": "sends to the one group, whose name is a constant",
+    "realtime/layer.py": "joins the one group, whose name is a constant",
+    "realtime/outages.py": "the name of an error",
+    "tasks/readiness.py": "asks the server whether it is there; no key",
+}
+
 READS_ENVIRONMENT = {
     "personalq/asgi.py": "names the settings",
     "personalq/celery.py": "names the settings",
@@ -116,8 +127,25 @@ PLANTED: list[tuple[rules.Rule, str]] = [
     (rules.composed_keys, "client.hset('a:{}'.format(name), 'b', 1)"),
     (rules.composed_keys, "redis.keys(pattern)"),
     (rules.composed_keys, "self._redis.scan_iter(pattern)"),
+    (rules.store_imports, "import redis"),
+    (rules.store_imports, "import redis.asyncio as r"),
+    (rules.store_imports, "from redis import asyncio"),
+    (rules.store_imports, "from django_redis import get_redis_connection"),
+    (rules.store_imports, "from django.core.cache import cache as notes"),
+    (rules.store_imports, "from django.core import cache"),
+    (rules.store_imports, "import django.core.cache"),
+    (rules.store_imports, "from channels.layers import get_channel_layer"),
+    (rules.store_imports, "from channels import layers"),
+    (rules.store_imports, "from django_ratelimit.decorators import ratelimit"),
+    (rules.store_imports, "def f():\n    from redis import Redis"),
+    (rules.store_imports, "import_module('redis')"),
+    (rules.store_imports, "await self.channel_layer.group_add(name, channel)"),
     (rules.unverified_tls, "get(url, verify=False)"),
+    (rules.unverified_tls, "get(url, verify=0)"),
+    (rules.unverified_tls, "get(url, verify='')"),
     (rules.unverified_tls, "session.get(url, ssl=False)"),
+    (rules.unverified_tls, "ssl.SSLContext(ssl.PROTOCOL_TLS)"),
+    (rules.unverified_tls, "SSLContext()"),
     (rules.unverified_tls, "context.verify_mode = ssl.CERT_NONE"),
     (rules.unverified_tls, "context.check_hostname = False"),
     (rules.unverified_tls, "ssl._create_unverified_context()"),
@@ -128,6 +156,8 @@ PLANTED: list[tuple[rules.Rule, str]] = [
     (rules.run_texts, "exec(text)"),
     (rules.run_texts, "subprocess.run(text, shell=True)"),
     (rules.run_texts, "os.system(text)"),
+    (rules.run_texts, "await asyncio.create_subprocess_shell(text)"),
+    (rules.run_texts, "await loop.subprocess_shell(protocol, text)"),
     (rules.read_environments, "os.environ['SECRET_KEY']"),
     (rules.read_environments, "os.getenv('SECRET_KEY')"),
     (rules.read_environments, "from os import environ"),
@@ -152,6 +182,11 @@ HARMLESS: list[tuple[rules.Rule, str]] = [
     (rules.unpacked_requests, "lifecycle.cancel(actor=user, **options)"),
     (rules.composed_keys, "await layer.group_add(GROUP, channel)"),
     (rules.composed_keys, "names.get(f'a{b}')"),
+    (rules.store_imports, "from functools import cache"),
+    (rules.store_imports, "from channels.db import database_sync_to_async"),
+    (rules.store_imports, "from django.core import checks"),
+    (rules.unverified_tls, "ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)"),
+    (rules.unverified_tls, "http.client(limits=LIMITS, verify=True)"),
     (rules.run_texts, "re.compile(pattern)"),
     (rules.run_texts, "subprocess.run(argv, shell=False)"),
     (rules.marked_safe, "format_html('<b>{}</b>', title)"),
@@ -161,6 +196,7 @@ HARMLESS: list[tuple[rules.Rule, str]] = [
 BY_FILE: dict[rules.Rule, set[str]] = {
     rules.composed_statements: EXECUTES_CONSTANTS_OF_OURS,
     rules.opened_files: set(OPENS_FILES),
+    rules.store_imports: set(REACHES_STORES),
     rules.read_environments: set(READS_ENVIRONMENT),
 }
 

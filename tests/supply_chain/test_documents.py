@@ -57,10 +57,13 @@ def test_checks_of_the_table_are_those_that_are_made() -> None:
 
 
 def test_check_of_everything_includes_this_one() -> None:
-    """A-29, A-230"""
+    """A-29, A-212, A-226, A-230, A-236"""
     makefile = (reading.REPOSITORY / "Makefile").read_text()
     (parts,) = re.findall(r"^check: (.+)$", makefile, re.MULTILINE)
-    assert "supply-chain" in parts.split()
+    assert set(parts.split()) == {
+        "lint", "types", "supply-chain", "test", "test-product", "test-browser", "test-chaos", "test-fuzz",
+    }  # fmt: skip
+    assert "manage.py check --deploy --fail-level WARNING" in makefile.partition("\ntypes:")[2].partition("\n\n")[0]
     assert makefile.count("--require-hashes") == len(re.findall(r"pip install", makefile))
 
 

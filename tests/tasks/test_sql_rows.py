@@ -32,6 +32,27 @@ def test_insert_needs_three_columns_only() -> None:
     assert task.createdat is not None
 
 
+def test_insert_of_a_prompt_alone_is_ready_and_in_the_middle() -> None:
+    sql("INSERT INTO tasks (prompt) VALUES ('nothing but this')")
+    assert sql('SELECT status, "order" FROM tasks') == [(0, 0)]
+
+
+def test_no_two_rows_have_one_uuid() -> None:
+    task = insert()
+    with pytest.raises(IntegrityError, match="uuid"), transaction.atomic():
+        sql("INSERT INTO tasks (prompt, uuid) VALUES ('another', %s)", task.uuid)
+    assert Task.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "word"),
+    [*enumerate(["ready", "complete", "archived", "backlogged", "running", "failed", "cancelled"])],
+)
+def test_each_status_has_its_number(number: int, word: str) -> None:
+    assert (Status(number).word, Status.from_word(word)) == (word, number)
+    assert len(Status) == 7
+
+
 def test_next_statement_finds_the_lowest_order_first() -> None:
     insert("later")
     sql("""INSERT INTO tasks (prompt, "order", status) VALUES ('sooner', -5, 0)""")

@@ -1,14 +1,17 @@
 """The sweep ends what nobody else ends."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.utils import timezone
 
 from accounts.models import User
-from tasks import dispatch, events, lifecycle
+from tasks import dispatch, events, jobs, lifecycle
 from tasks.messenger import Hint, messenger
 from tasks.models import Agent, Task
 from tasks.models.task import OVERDUE_GRACE
@@ -121,6 +124,45 @@ def test_one_row_that_cannot_be_healed_does_not_keep_others_waiting(
     monkeypatch.setattr(lifecycle, "expire", stumble)
     sweep()
     assert [fresh(task).state for task in (first, second)] == [Status.READY, Status.FAILED]
+
+
+def test_beat_sweeps_every_five_seconds_and_its_messages_cannot_pile_up(settings: Any) -> None:
+    entry = settings.CELERY_BEAT_SCHEDULE["sweep"]
+    assert entry["task"] == jobs.sweep.name
+    assert (entry["schedule"], entry["options"]["expires"]) == (timedelta(seconds=5), 5)
+
+
+def test_sweep_within_a_slow_sweep_returns_at_once(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_task(agent, start_by_at=timezone.now() - timedelta(seconds=1))
+    began, may_end = threading.Event(), threading.Event()
+    heals: list[int] = []
+
+    def dawdle(*, task_id: int) -> None:
+        heals.append(task_id)
+        began.set()
+        assert may_end.wait(60)
+
+    monkeypatch.setattr(lifecycle, "expire", dawdle)
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(and_let_go, sweep)
+        try:
+            assert began.wait(60)
+            # It would dawdle as well, and for longer than this waits.
+            pool.submit(and_let_go, sweep).result(timeout=30)
+            assert not slow.done()
+        finally:
+            may_end.set()
+        slow.result(timeout=60)
+    assert len(heals) == 1
+    sweep()
+    assert len(heals) == 2
+
+
+def and_let_go(work: Callable[[], None]) -> None:
+    try:
+        work()
+    finally:
+        connections.close_all()
 
 
 def test_lost_attempt_is_taken_up_and_its_queue_nudged(agent: Agent, posted: list[Hint]) -> None:

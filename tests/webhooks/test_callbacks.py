@@ -29,11 +29,11 @@ CAPTURED = {
     "all fields": (succeeded("x", repository="demo", branchName="main"), Status.COMPLETE, {"branch": "main"}),
     "exit 3": (succeeded("partial", error="fatal: model refused", exitCode=3), Status.FAILED, {"exit_code": 3}),
     "sigkill": (succeeded(""), Status.FAILED, {"exit_code": 0}),
-    "timeout": (timed_out(), Status.FAILED, {"runner_error": "Command timeout after 4000ms"}),
+    "timeout": (timed_out(), Status.FAILED, {"error_code": "target_failed"}),
     "no prompt": (
         {"success": False, "error": "prompt is required", "exitCode": 1, "duration": "0ms"},
         Status.FAILED,
-        {"exit_code": 1, "runner_error": "prompt is required"},
+        {"exit_code": 1, "error_code": "target_failed"},
     ),
 }  # fmt: skip
 

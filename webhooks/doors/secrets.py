@@ -188,6 +188,7 @@ def _secrets_of_settings() -> Iterator[str]:
     values = [
         settings.SECRET_KEY,
         settings.JWT_SIGNING_KEY,
+        settings.JWT_OLD_SIGNING_KEY,
         *settings.PERSONALQ_ENCRYPTION_KEYS,
         *settings.PERSONALQ_AUDIT_KEYS,
         settings.DATABASES["default"].get("PASSWORD"),

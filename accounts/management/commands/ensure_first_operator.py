@@ -15,7 +15,7 @@ from accounts.models.audit_event import Outcome
 USERNAME = "admin"
 # Any number will do, as long as nothing else takes the same advisory lock.
 LOCK_NUMBER = 7_305_120_881
-PASSWORD_BYTES = 15
+PASSWORD_BYTES = 16
 
 
 class Command(BaseCommand):

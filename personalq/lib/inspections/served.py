@@ -1,5 +1,6 @@
 """What the live installation really answers: headers, cookies, and who gets something without showing anything."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -16,6 +17,8 @@ STATIC_FILE: Final = "favicon.svg"
 METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST")
 _UNSAFE_WORDS: Final = ("'unsafe-eval'", "http:", "*")
 _TELLING: Final = ("x-powered-by", "x-aspnet-version")
+# A bare name is no fault: not every proxy can leave it out.
+_VERSION: Final = re.compile(r"/\d|\d\.\d")
 _ADVICE_PROXY: Final = "See that your proxy passes the product's headers on and adds none of its own (deploy/)."
 
 
@@ -97,6 +100,8 @@ def faults_of(kind: str, answer: Answer) -> Iterator[str]:
     for name in _TELLING:
         if answer.header(name):
             yield f"{name} tells what it is made with"
+    if _VERSION.search(answer.header("Server")):
+        yield "Server tells a version"
 
 
 def _faults_of_policy(policy: str) -> Iterator[str]:

@@ -184,7 +184,7 @@ def _refuse_later(body: bytes) -> None:
         return
     if isinstance(said, dict) and said.get("requeue") is True:
         condition = redact(str(said.get("condition", "")))[:CONDITION_CHARACTERS]
-        raise RunFailed("target_try_later", condition, {"condition": condition}, retry_at=_after(said.get("delay")))
+        raise RunFailed("target_try_later", condition, retry_at=_after(said.get("delay")))
 
 
 def _after(delay: object) -> datetime | None:

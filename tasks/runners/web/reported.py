@@ -49,23 +49,19 @@ class Reported:
 
         `success` alone does not count: a program that ended with an exit code or was killed has it, too. Whatever was
         written to standard error stands in `error`; `tolerates_stderr` lets that pass beside output and exit code 0.
+        The text is for operators alone: it may name hosts, addresses and paths of the machine that the runner is on.
         """
         is_silent = not self.error or (tolerates_stderr and self.exit_code == 0)
         if self.success and not self.exit_code and is_silent and self.output.strip():
             return None
         limit = limit_in_text(self.error, now=datetime.now(UTC)) if self.error else None
         code, ends_at = (limit.code, limit.ends_at) if limit else ("target_failed", None)
-        why = self.error or NOTHING_SAID
-        detail = redact(why)[-DETAIL_CHARACTERS:]
-        return RunFailed(code, detail, {**self._known, "runner_error": _shown(why)}, retry_at=ends_at, usage=self.usage)
+        detail = redact(self.error or NOTHING_SAID)[-DETAIL_CHARACTERS:]
+        return RunFailed(code, detail, self.told, retry_at=ends_at, usage=self.usage)
 
     @property
     def told(self) -> dict[str, Any]:
-        """The facts for the event that ends the attempt well."""
-        return {**self._known, **({"stderr": _shown(self.error)} if self.error else {})}
-
-    @property
-    def _known(self) -> dict[str, Any]:
+        """The facts for the event that ends the attempt, which owners see; nothing of `error` is among them."""
         return {**self.facts, **({} if self.exit_code is None else {"exit_code": self.exit_code})}
 
 

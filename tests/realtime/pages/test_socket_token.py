@@ -8,6 +8,7 @@ from pytest_django import Settings
 
 from accounts import tokens
 from accounts.models import User
+from personalq.lib.errors import InvalidToken
 from tests.accounts.clients import SecureClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.security]
@@ -19,7 +20,7 @@ def test_signed_in_person_gets_one_that_ends_soon(page: SecureClient, alice: Use
     answer = page.post(ADDRESS)
     body = answer.json()
     assert set(body) == {"token", "expires_at"}
-    identity = tokens.identity_of(body["token"])
+    identity = tokens.socket_identity_of(body["token"])
     assert identity.user == alice
     assert datetime.fromisoformat(body["expires_at"]) == identity.expires_at
     assert identity.expires_at < timezone.now() + timedelta(hours=1)
@@ -40,9 +41,18 @@ def test_another_site_cannot_ask_for_one(alice: User) -> None:
 
 def test_signing_out_ends_it(page: SecureClient) -> None:
     token = page.post(ADDRESS).json()["token"]
-    assert page.me(token).status_code == 200
+    assert tokens.socket_identity_of(token).scopes is None
     page.post("/sign-out")
-    assert SecureClient().me(token).status_code == 401
+    with pytest.raises(InvalidToken):
+        tokens.socket_identity_of(token)
+
+
+def test_it_opens_nothing_but_the_socket(page: SecureClient) -> None:
+    token = page.post(ADDRESS).json()["token"]
+    assert page.me(token).status_code == 401
+    assert SecureClient().post("/api/v1/tasks", headers={"Authorization": f"Bearer {token}"}).status_code == 401
+    with pytest.raises(InvalidToken):
+        tokens.rotate(token)
 
 
 def test_it_is_in_no_page(page: SecureClient) -> None:

@@ -12,12 +12,14 @@ from django.db import connections, transaction
 
 from accounts.models import User
 from tasks import events, lifecycle
+from tasks.failures import sentence_for
 from tasks.models import Agent, Task
 from tests.makers import make_agent, make_operator, make_running, make_task, make_user
 from tests.realtime.sockets.conftest import Connect, StartWeb
 from tests.realtime.sockets.serving import WebProcess, wait_for
 from tests.realtime.sockets.talking import Client
 from tests.realtime.sockets.writing import ids_of, write, write_one
+from tests.webhooks.making import call_back, make_waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,6 +86,44 @@ def test_stranger_hears_nothing_among_a_hundred_mixed_events(
     for user, client in listeners.items():
         (last,) = write(tasks[user])
         assert client.hear_ids(up_to=last) == ids_of(tasks[user], after=starts[user])
+
+
+WHAT_A_RUNNER_MAY_SAY = (
+    "connect ECONNREFUSED http://10.0.3.7:8080/internal while reading /srv/runner/work.json; "
+    f"dsn host=db.internal user=app; postgresql://app:{'pass-of-the-database'}@db2.internal/app; "
+    f"key sk-{'a1B2c3D4' * 3}"
+)
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("word", ["false", "true"])
+def test_failure_at_an_outside_runner_tells_nothing_of_what_the_runner_says(
+    word: str, connect: Connect, alice: User
+) -> None:
+    client, waiting = connect(alice), make_waiting(alice)
+    client.subscribe()
+    answer = call_back(waiting, waiting.body(success=word, exitCode=7, error=WHAT_A_RUNNER_MAY_SAY, output=""))
+    assert answer.json()["changed"] is True
+    frame = client.hear()
+    assert frame["event"] == "task_failed"
+    assert frame["data"] == {
+        "error_code": "target_failed",
+        "error": sentence_for("target_failed"),
+        "is_dead": False,
+        "exit_code": 7,
+        "duration": "16ms",
+    }
+    assert "ECONNREFUSED" in waiting.now.error_detail
+
+
+@pytest.mark.security
+def test_complaint_beside_a_success_at_an_outside_runner_is_not_told(connect: Connect, alice: User) -> None:
+    client, waiting = connect(alice), make_waiting(alice, config={"tolerates_stderr": True})
+    client.subscribe()
+    assert call_back(waiting, waiting.body(error=WHAT_A_RUNNER_MAY_SAY)).json()["changed"] is True
+    frames = [client.hear() for _ in range(2)]
+    assert [frame["event"] for frame in frames] == ["task_output", "task_completed"]
+    assert "internal" not in str(frames)
 
 
 @pytest.mark.security

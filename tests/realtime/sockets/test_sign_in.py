@@ -11,6 +11,7 @@ from accounts import one_time_codes, passwords, tokens
 from accounts.models import TokenFamily, User
 from accounts.passwords import resets
 from personalq.lib.errors import InvalidToken
+from tests.accounts.clients import SecureClient
 from tests.realtime.sockets.conftest import Connect, StartWeb
 from tests.realtime.sockets.serving import WebProcess
 from tests.realtime.sockets.talking import PATIENCE_SECONDS, token_for_seconds, token_of
@@ -100,6 +101,17 @@ def test_tokens_reach_no_log(start_web: StartWeb, connect: Connect, alice: User)
     assert web.log.count("[accepted]") == 3
     for token in (good, bad, misplaced):
         assert token.split(".")[1] not in web.log
+
+
+def test_token_of_a_page_opens_the_socket_and_ends_with_its_session(connect: Connect, alice: User) -> None:
+    browser = SecureClient()
+    browser.force_login(alice)
+    first, second = (browser.post("/session/socket-token").json()["token"] for _ in range(2))
+    client = connect()
+    assert client.sign_in(first)["user"]["username"] == "alice"
+    assert client.sign_in(second)["user"]["username"] == "alice"
+    browser.post("/sign-out")
+    assert client.end() == (4401, "signed_out")
 
 
 def test_expiry_closes_the_socket(connect: Connect, alice: User) -> None:

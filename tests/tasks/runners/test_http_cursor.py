@@ -220,8 +220,7 @@ class TestWaitingForTheAnswer:
         with CursorRunner(iterates=True) as runner:
             runner.result = {"success": False, "error": "no way", "iterations": 2, "maxIterations": 5}
             run = await call(runner, mode="sync", iterate=True)
-        assert run.code == "target_failed"
-        assert (run.facts["iterations"], run.facts["runner_error"]) == (2, "no way")
+        assert (run.code, run.facts["iterations"]) == ("target_failed", 2)
 
     async def test_present_version_executes_when_asked_to_iterate(self, call: Calling) -> None:
         with CursorRunner() as runner:
@@ -233,7 +232,7 @@ class TestWaitingForTheAnswer:
         with CursorRunner() as runner:
             runner.status, runner.result = 404, {"success": False, "error": "Repository not found locally: x."}
             run = await call(runner, mode="sync", repository="x")
-        assert (run.code, run.facts["runner_error"]) == ("target_failed", "Repository not found locally: x.")
+        assert run.code == "target_failed"
 
     async def test_answer_in_another_form(self, call: Calling) -> None:
         with CursorRunner() as runner:

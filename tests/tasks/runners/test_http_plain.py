@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from personalq.lib import redaction
 from tasks.runners import Message, Request, RunFailed, checked_config
 from tasks.runners.web import HttpRunner
 from tests.tasks.runners.web import TASK, Run, carry_out, check
+from tests.wire.authority import Authority
 from tests.wire.plain_target import PlainTarget
-from tests.wire.server import Exchange
+from tests.wire.server import Exchange, WireServer, answering
 
 HOSTILE = 'say "hi", {{input}} </script> \n{"admin": true} \\" {{attempt}}'
 
@@ -55,6 +57,14 @@ async def test_each_attempt_has_an_idempotency_key_of_its_own(call: Calling) -> 
     with PlainTarget() as target:
         await call(target)
         assert target.request.headers["idempotency-key"] == f"{TASK}-7"
+
+
+@pytest.mark.security
+async def test_server_that_cannot_prove_itself_gets_no_request(settings: Settings, tmp_path: Path) -> None:
+    with WireServer(answering(), tls=Authority(tmp_path).context("localhost")) as server:
+        settings.PERSONALQ_INTERNAL_HOSTS = [server.target]
+        run = await carry_out({"protocol": "plain", "target_url": server.url})
+        assert (run.code, run.text, server.requests) == ("tls_error", "", [])
 
 
 async def test_template_is_filled_value_by_value(call: Calling) -> None:
@@ -236,7 +246,7 @@ class TestRequeue:
     async def test_wish_to_be_asked_again_is_a_failure_that_is_tried_again(self, call: Calling) -> None:
         with PlainTarget(body={"requeue": True, "delay": 90_000, "condition": "not yet"}) as target:
             run = await call(target)
-        assert (run.code, run.text, run.facts) == ("target_try_later", "", {"condition": "not yet"})
+        assert (run.code, run.text, run.facts) == ("target_try_later", "", {})
         assert run.failure is not None
         assert run.failure.retry_at is not None
         assert 80 < (run.failure.retry_at - datetime.now(UTC)).total_seconds() <= 90

@@ -49,7 +49,7 @@ class TestVerdict:
         failure = read(succeeded("partial", exitCode=3, error="fatal: model refused")).failure()
         assert failure is not None
         assert (failure.code, failure.detail) == ("target_failed", "fatal: model refused")
-        assert failure.facts == {"exit_code": 3, "duration": "16ms", "runner_error": "fatal: model refused"}
+        assert failure.facts == {"exit_code": 3, "duration": "16ms"}
 
     @pytest.mark.parametrize("code", [1, -9, 137])
     def test_exit_code_alone_is_a_failure(self, code: int) -> None:
@@ -59,18 +59,18 @@ class TestVerdict:
     def test_kill_that_looks_like_success_but_for_its_silence(self, output: str | None) -> None:
         failure = read(succeeded(output)).failure()  # type: ignore[arg-type]
         assert failure is not None
-        assert (failure.code, failure.facts["runner_error"]) == ("target_failed", NOTHING_SAID)
+        assert (failure.code, failure.detail) == ("target_failed", NOTHING_SAID)
 
     def test_timeout(self) -> None:
         failure = read(timed_out()).failure()
         assert failure is not None
-        assert failure.facts == {"runner_error": "Command timeout after 4000ms"}
+        assert (failure.detail, failure.facts) == ("Command timeout after 4000ms", {})
 
     def test_standard_error_is_a_failure_unless_the_owner_tolerates_it(self) -> None:
         report = read(succeeded("ok", error="warning: deprecated flag"))
         assert report.failure() is not None
         assert report.failure(tolerates_stderr=True) is None
-        assert report.told["stderr"] == "warning: deprecated flag"
+        assert report.told == {"exit_code": 0, "duration": "16ms"}
 
     @pytest.mark.parametrize("changes", [{"exitCode": 1}, {"exitCode": None}, {"output": ""}, {"success": False}])
     def test_tolerance_needs_output_and_exit_code_0(self, changes: dict[str, Any]) -> None:

@@ -1,6 +1,9 @@
 """What comes of good requests: one task, once, with its text in the right place."""
 
+import base64
 import json
+import logging
+import re
 import time
 from typing import Any
 from unittest import mock
@@ -288,6 +291,36 @@ class TestAuditTrail:
         new.door.refresh_from_db()
         assert new.door.last_used_at is not None
         assert new.door.last_refused_at is not None
+
+
+SIGNED: dict[str, str] = {
+    DoorKind.STANDARD: "webhook-signature",
+    DoorKind.GITHUB: "X-Hub-Signature-256",
+    DoorKind.HMAC: "X-Acme-Signature",
+    DoorKind.ELEVENLABS: "ElevenLabs-Signature",
+}
+
+
+def digest_of(proof: str) -> bytes:
+    """What was computed, of a header that holds it in hexadecimal or in base64 behind a prefix."""
+    text = re.split(r"v1,|v0=|sha\d+=", proof)[-1]
+    return bytes.fromhex(text) if re.fullmatch(r"[0-9a-f]{64}", text) else base64.b64decode(text)
+
+
+@pytest.mark.parametrize("kind", SIGNED)
+def test_right_signature_is_in_no_log(kind: str, owner: User, caplog: pytest.LogCaptureFixture) -> None:
+    """A-199: whoever logs what they expected gives away what is missing."""
+    caplog.set_level(logging.DEBUG)
+    sent = request_of(make_door(owner, kind), payload_of(kind))
+    right = dict(sent.headers)[SIGNED[kind]]
+    wrong = right[:-6] + "".join("1" if each == "0" else "0" for each in right[-6:-2]) + right[-2:]
+    assert knock(sent.with_header(SIGNED[kind], wrong)).status_code == 401
+    assert knock(sent).status_code == 200
+    digest = digest_of(right)
+    forms = (right[:-6], digest.hex()[:-6], base64.b64encode(digest).decode()[8:-8], repr(digest)[2:-1])
+    shown = "\n".join(f"{vars(record)} {record.getMessage()}" for record in caplog.records)
+    assert "personalq.access" in shown
+    assert [form for form in forms if form in shown] == []
 
 
 class TestWhatADoorNeeds:

@@ -1,6 +1,8 @@
 """What a receiver gets, and what each of its answers leads to."""
 
+import base64
 import json
+import logging
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -58,6 +60,24 @@ def test_delivery_verifies_and_says_what_happened(owner: User, receiver: Webhook
     assert (attempt.status, attempt.code, attempt.head) == (200, "", "thank you")
     assert 0 < attempt.seconds < 5
     assert seconds_until(now(endpoint).last_delivered_at) > -5
+
+
+@pytest.mark.security
+def test_signature_of_a_delivery_is_in_no_log(
+    owner: User, receiver: WebhookReceiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A-199: neither when it arrives nor when it is refused."""
+    caplog.set_level(logging.DEBUG)
+    receiver.script(answering(200), answering(500))
+    endpoint = connect(owner, receiver)
+    make_events(owner, 2)
+    take_turn(endpoint)
+    signatures = [message.request.headers["webhook-signature"] for message in receiver.messages]
+    digests = [base64.b64decode(each.removeprefix("v1,")) for each in signatures]
+    shown = "\n".join(f"{vars(record)} {record.getMessage()}" for record in caplog.records)
+    assert (len(digests), bool(shown)) == (2, True)
+    forms = [form for each in digests for form in (base64.b64encode(each).decode(), each.hex(), repr(each)[2:-1])]
+    assert [form for form in forms if form in shown] == []
 
 
 def test_deliveries_come_in_the_order_of_their_events(owner: User, receiver: WebhookReceiver) -> None:
