@@ -2,32 +2,23 @@
 
 import time
 from typing import Any
-from uuid import uuid4
 
 import pyotp
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import OpenContext
+from tests.browser.people import PASSWORD, make_person
 from tests.browser.test_every_page import CHECK, PICTURES, SCHEMES, WIDTHS
 from tests.browser.watching import Watch
 
 pytestmark = [pytest.mark.browser, pytest.mark.security]
 
-PASSWORD = "seven quiet lanterns by the sea"
-
 
 @pytest.fixture
 def name(open_context: OpenContext) -> str:
     """A new person: the operator of the other tests must not be asked for codes."""
-    page, name = open_context().new_page(), f"person-{uuid4().hex[:8]}"
-    page.goto("/admin/accounts/user/add/")
-    page.get_by_label("Username").fill(name)
-    page.locator("#id_password1").fill(PASSWORD)
-    page.locator("#id_password2").fill(PASSWORD)
-    page.get_by_role("button", name="Save", exact=True).click()
-    page.wait_for_url("**/change/")
-    return name
+    return make_person(open_context().new_page())
 
 
 def give_password(context: BrowserContext, name: str) -> Page:
