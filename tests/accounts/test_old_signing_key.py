@@ -73,6 +73,7 @@ def test_the_inspections_see_it_and_its_age(settings: Settings) -> None:
         ("", "accepted"),
         (OLD_KEY, "accepted"),
     ],
+    ids=["short", "the new one", "none", "another"],
 )
 def test_it_is_as_strong_as_the_new_one_and_another(value: str, said: str) -> None:
     keys = {name: make_secret() for name in GENERATED_SECRETS}
