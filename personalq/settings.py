@@ -26,7 +26,7 @@ DEBUG = env.boolean("DEBUG", default=False)
 SECRET_KEY = env.secret("SECRET_KEY")
 JWT_SIGNING_KEY = env.secret("JWT_SIGNING_KEY")
 # Signs nothing: what another key signed is read for as long as this is set.
-JWT_OLD_SIGNING_KEY = env.secret_if_any("JWT_OLD_SIGNING_KEY")
+JWT_OLD_SIGNING_KEY = env.optional_secret("JWT_OLD_SIGNING_KEY")
 encryption_keys = env.secret_list("PERSONALQ_ENCRYPTION_KEYS", most=10)
 audit_keys = env.secret_list("PERSONALQ_AUDIT_KEYS", most=20)
 jwt_keys = {"JWT_SIGNING_KEY": JWT_SIGNING_KEY}

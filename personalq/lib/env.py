@@ -254,23 +254,16 @@ def secret(name: str) -> str:
     Raises:
         ImproperlyConfigured: It is missing, set twice, blank, short, well known or too regular to be random.
     """
-    value = optional_secret(name)
+    value = _secret_text(name)
     if value is None:
         raise ImproperlyConfigured(f"{name} is not set. {_ADVICE}")
+    refuse_weak(name, value)
     return value
 
 
-def secret_if_any(name: str) -> str:
+def optional_secret(name: str) -> str:
     """As ``secret``, but unset or blank means an empty text."""
     return secret(name) if _secret_text(name) else ""
-
-
-def optional_secret(name: str) -> str | None:
-    """As ``secret``, but unset means None. Set and bad is an error all the same."""
-    value = _secret_text(name)
-    if value is not None:
-        refuse_weak(name, value)
-    return value
 
 
 def secret_list(name: str, *, most: int) -> dict[str, str]:

@@ -75,7 +75,17 @@ def test_weak_secret_is_refused_by_name_and_never_by_value(monkeypatch: pytest.M
 def test_missing_secret_says_how_to_make_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(NAME, raising=False)
     assert "token_urlsafe" in message_of(env.secret, NAME)
-    assert env.optional_secret(NAME) is None
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_secret_that_need_not_be_is_an_empty_text(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    if value is None:
+        monkeypatch.delenv(NAME, raising=False)
+    else:
+        monkeypatch.setenv(NAME, value)
+    assert env.optional_secret(NAME) == ""
+    monkeypatch.setenv(NAME, "weak")
+    assert NAME in message_of(env.optional_secret, NAME)
 
 
 class TestSecretFile:
